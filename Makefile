@@ -1,0 +1,43 @@
+# The commands that the README names; CI runs `make test`. Every target works
+# on all modules of go.work, since ./... does not reach a nested one.
+
+GO      ?= go
+MODULES := $(shell $(GO) list -m -f '{{.Dir}}')
+# Slow machines: make test TIMEOUT=20m
+TIMEOUT ?= 8m
+
+.PHONY: help demo build test check vet laws mutants fuzz bench loc clean
+
+help: ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+build: bin/omni ## the command-line tool, in bin/
+
+bin/omni: FORCE
+	@mkdir -p bin
+	cd cmd/omni && $(GO) build -o ../../bin/omni .
+FORCE:
+
+demo: build ## send the Go tree's source between two processes, twice
+	bin/omni demo
+
+test: ## all tests of all modules, with the race detector
+	@set -e; for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GO) vet ./... && $(GO) test -race -shuffle=on -timeout $(TIMEOUT) ./...); done
+
+# The platforms that the project builds for.
+PLATFORMS := linux/amd64 linux/arm64 linux/386 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@2025.1.1
+
+vet: ## go vet for every platform; the root for js/wasm too
+	@set -e; for p in $(PLATFORMS); do echo "== vet $$p"; for m in $(MODULES); do \
+	  (cd $$m && GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet ./...); done; done
+	@echo "== vet js/wasm"; GOOS=js GOARCH=wasm $(GO) vet ./...
+
+check: vet ## formatting, staticcheck, vet everywhere, 32-bit tests, each benchmark once
+	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
+	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(GO) run $(STATICCHECK) ./...); done
+	GOARCH=386 CGO_ENABLED=0 $(GO) test -timeout $(TIMEOUT) ./...
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+clean: ## remove what was built
+	rm -rf bin

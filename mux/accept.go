@@ -1,0 +1,128 @@
+package mux
+
+import (
+	"context"
+
+	"omnistreams.dev/omni"
+)
+
+// Incoming is a stream that the peer opened.
+type Incoming struct {
+	s        *Session
+	in       *incoming
+	producer *omni.Producer[[]byte]
+}
+
+// Accept returns the next stream that the peer opens. Its items are bounded
+// by the session's grants, so a stream may wait to be accepted, or be read
+// late, without harm to others. If ctx ends first it returns the cause and no
+// stream is lost. When no more can come since the session is shutting down,
+// the error is omni.ErrShuttingDown by errors.Is; on a session that is over
+// it says why.
+func (s *Session) Accept(ctx context.Context) (*Incoming, error) {
+	checkContext(ctx, "Accept")
+	s.mu.Lock()
+	defer s.unlock()
+	for {
+		switch {
+		case s.e.over:
+			return nil, s.overErr()
+		case s.e.admitted && len(s.e.accepts) > 0:
+			in := s.e.accepts[0]
+			s.e.accepts[0] = nil
+			s.e.accepts = s.e.accepts[1:]
+			return &Incoming{s, in, omni.NewProducer(&readEnd{s, in})}, nil
+		case s.e.shutdown.closeWant || s.e.shutdown.peerEnd:
+			return nil, &omni.StreamError{Code: omni.CodeShuttingDown, Reason: "no more streams will come"}
+		}
+		if err := s.await(ctx, &s.e.acceptable); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Session returns the session that the stream came on.
+func (in *Incoming) Session() *Session { return in.s }
+
+// Metadata returns what the peer said the stream is. It is not to be changed.
+func (in *Incoming) Metadata() []byte { return in.in.metadata }
+
+// IsCall reports whether the peer wants an answer.
+func (in *Incoming) IsCall() bool { return in.in.kind == kindCall }
+
+// Producer returns the stream's items; each is the reader's to keep. A
+// one-way stream is let go, and its writer told, when io.EOF was read from it
+// or it was canceled; a call when its answer was opened too.
+func (in *Incoming) Producer() *omni.Producer[[]byte] { return in.producer }
+
+// Reply opens the answer of a call, once. It needs no slot and waits for
+// nothing; ctx is only looked at before. metadata is at most 16 KiB. If the
+// caller has given up meanwhile, the answer's Write says so.
+func (in *Incoming) Reply(ctx context.Context, metadata []byte) (*omni.Consumer[[]byte], error) {
+	checkContext(ctx, "Reply")
+	s, i := in.s, in.in
+	s.mu.Lock()
+	defer s.unlock()
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case len(metadata) > maxMetadata:
+		return nil, &TooLargeError{Size: len(metadata), Limit: maxMetadata}
+	case i.kind != kindCall:
+		return nil, ErrNotCall
+	case i.reply != nil:
+		return nil, ErrAnswered
+	case s.e.over:
+		return nil, s.overErr()
+	case i.refusal || i.closeGiven:
+		return nil, i.err
+	case s.e.numbersLeft() == 0:
+		s.e.exhaust()
+		return nil, ErrExhausted
+	}
+	i.reply = s.e.open(kindAnswer, i, metadata)
+	return omni.NewConsumer(&writeEnd{s, i.reply}), nil
+}
+
+// Refuse closes a stream that is not wanted, with code 5 and the reason, at
+// most 1 KiB of it. To the peer that is a promise that nothing was looked at,
+// so a stream from which an item was taken is closed with code 1 instead. It
+// does nothing to a call that is answered or a stream that is let go.
+func (in *Incoming) Refuse(reason string) {
+	in.s.mu.Lock()
+	defer in.s.unlock()
+	if in.in.reply != nil || in.in.closeWant && in.in.kind != kindCall {
+		return
+	}
+	code := omni.CodeRefused
+	if in.in.tookItems > 0 {
+		code = omni.CodeCanceled
+	}
+	in.in.refuse(code, reason)
+}
+
+// finish closes what a handler left behind when it returned err.
+func (in *Incoming) finish(err error) {
+	in.s.mu.Lock()
+	defer in.s.unlock()
+	i := in.in
+	if err == nil {
+		i.cancel(omni.ErrCanceled)
+	} else {
+		i.cancel(err)
+	}
+	if i.kind != kindCall {
+		return
+	}
+	if err == nil {
+		err = &omni.StreamError{Code: omni.CodeInternal, Reason: "the handler left it open"}
+	}
+	if i.reply != nil {
+		i.reply.cancel(err)
+		return
+	}
+	if !i.refusal && !i.closeGiven {
+		se := omni.AsStreamError(err)
+		i.refuse(failCode(se), se.Reason)
+	}
+}

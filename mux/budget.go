@@ -1,0 +1,46 @@
+package mux
+
+// budget is the session's bound on what the peer may send before it is taken,
+// in bytes, an item counting as its length + itemCharge. It has three parts:
+//
+//	set aside   a share for each stream that the peer may open
+//	answers     a share for each call under way, taken by Call
+//	windows     lent to streams that are read fast enough to use more
+//
+// Only the last two change; neither can use up the other, so a stream that is
+// never read cannot keep a Call from starting.
+type budget struct {
+	share   int64 // of one stream
+	answers int64 // free
+	windows int64 // free
+	freed   signal
+}
+
+func newBudget(cfg *config) budget {
+	rest := cfg.budget - int64(cfg.streams)*cfg.share()
+	return budget{share: cfg.share(), answers: rest / 2, windows: rest - rest/2}
+}
+
+// takeAnswer takes a call's share for its answer, if there is one.
+func (b *budget) takeAnswer() bool {
+	if b.answers < b.share {
+		return false
+	}
+	b.answers -= b.share
+	return true
+}
+
+func (b *budget) giveAnswer() {
+	b.answers += b.share
+	b.freed.fire()
+}
+
+// lend lends up to want bytes to one stream's window: at most an eighth of
+// what is free, so that a few streams cannot take it all.
+func (b *budget) lend(want int64) int64 {
+	n := max(0, min(want, b.windows/8))
+	b.windows -= n
+	return n
+}
+
+func (b *budget) giveBack(n int64) { b.windows += n }

@@ -1,0 +1,300 @@
+package mux
+
+import (
+	"io"
+
+	"omnistreams.dev/omni"
+)
+
+// incoming is a stream that the peer opened: the reader's half. Of an answer
+// it exists before the peer's OPEN does, without a number.
+type incoming struct {
+	e        *engine
+	place    link[incoming] // in e.replying
+	kind     uint8
+	id       uint32
+	metadata []byte
+	call     *call     // if kind is kindAnswer: what it answers
+	reply    *outgoing // if kind is kindCall: its answer, once opened here
+	noSlot   bool      // the slot is given back; of a call: when neither lives
+
+	items [][]byte // arrived and not taken, oldest first; items[:next] are taken
+	next  int
+
+	// wanted >= granted >= got >= taken, always; totals since the stream
+	// began. Granted is what a message that was given to the transport says.
+	wantItems            uint64
+	grantItems, grantBts uint64
+	gotItems, gotBytes   uint64
+	tookItems, tookBytes uint64
+	lent                 int64 // of the budget, beyond the stream's share
+
+	peerLast lastWord
+	lastErr  *omni.StreamError // with wordFail
+
+	finished bool  // the reader is told: Done is closed
+	err      error // how; io.EOF for a clean end
+	done     latch
+	changed  signal // an item, an end
+
+	// Letting go. CLOSE goes when the application is done with the stream
+	// and, for a call, with its answer's OPEN.
+	closeWant   bool
+	closeCode   omni.Code
+	closeReason string
+	closeGiven  bool
+	refusal     bool // the CLOSE does not wait for an answer
+}
+
+// newIncoming returns a stream with the credit that HELLO gave.
+func (e *engine) newIncoming(kind uint8, id uint32, metadata []byte) *incoming {
+	return &incoming{
+		e: e, kind: kind, id: id,
+		metadata:   append([]byte(nil), metadata...),
+		wantItems:  uint64(e.cfg.items),
+		grantItems: uint64(e.cfg.items),
+		grantBts:   uint64(e.cfg.bytes),
+	}
+}
+
+// data takes one item that arrived; payload is copied, since it lies in a
+// large message.
+func (in *incoming) data(payload []byte) *omni.StreamError {
+	if in.gotItems+1 > in.grantItems || in.gotBytes+uint64(len(payload)) > in.grantBts {
+		return fault(omni.CodeNoCredit, "DATA on stream %d without credit: item %d of %d granted, byte %d of %d",
+			in.id, in.gotItems+1, in.grantItems, in.gotBytes+uint64(len(payload)), in.grantBts)
+	}
+	in.gotItems++
+	in.gotBytes += uint64(len(payload))
+	in.e.stats.ItemsReceived++
+	in.e.stats.BytesReceived += uint64(len(payload))
+	if in.finished {
+		in.e.stats.ItemsDropped++ // on its way when the reader canceled
+		return nil
+	}
+	item := make([]byte, len(payload))
+	copy(item, payload)
+	if in.next == len(in.items) {
+		in.items, in.next = in.items[:0], 0
+	}
+	in.items = append(in.items, item)
+	in.changed.fire()
+	return nil
+}
+
+// ended takes the peer's last word; failed is nil for END.
+func (in *incoming) ended(failed *omni.StreamError) {
+	in.peerLast = wordEnd
+	if failed != nil {
+		in.peerLast, in.lastErr = wordFail, failed
+	}
+	in.changed.fire()
+	in.release()
+}
+
+// take returns the next item, if one is here. Otherwise err is how the stream
+// ended for the reader; if that is nil too, the reader waits for changed.
+func (in *incoming) take() (item []byte, ok bool, err error) {
+	switch {
+	case in.finished:
+		return nil, false, in.err
+	case in.next < len(in.items):
+		item = in.items[in.next]
+		in.items[in.next] = nil
+		in.next++
+		in.tookItems++
+		in.tookBytes += uint64(len(item))
+		in.prefetch()
+		in.schedule(false)
+		return item, true, nil
+	case in.peerLast == wordEnd:
+		in.finish(io.EOF)
+	case in.peerLast == wordFail:
+		in.finish(in.lastErr)
+	default:
+		return nil, false, nil
+	}
+	in.letGo(omni.CodeDone, "", false)
+	return nil, false, in.err
+}
+
+// prefetch keeps up what is requested in the reader's name, at half a window.
+func (in *incoming) prefetch() {
+	window := in.e.cfg.prefetch
+	if out := in.wantItems - in.tookItems; window > 0 && out <= window/2 {
+		in.wantItems = min(in.tookItems+window, maxTotal)
+	}
+}
+
+// request asks for n more items in the reader's own name.
+func (in *incoming) request(n uint64) {
+	if in.finished {
+		return
+	}
+	in.wantItems = min(in.wantItems+n, maxTotal)
+	in.schedule(true)
+}
+
+// cancel is the reader's: what is buffered is dropped and the writer learns
+// the cause.
+func (in *incoming) cancel(err error) {
+	if in.finished {
+		return
+	}
+	in.finish(err)
+	se := omni.AsStreamError(err)
+	in.letGo(failCode(se), se.Reason, false)
+}
+
+// finish tells the reader how it ended. Only the first call counts.
+func (in *incoming) finish(err error) {
+	if in.finished {
+		return
+	}
+	in.finished, in.err = true, err
+	in.e.stats.ItemsDropped += uint64(len(in.items) - in.next)
+	in.items, in.next = nil, 0
+	in.e.budget.giveBack(in.lent)
+	in.lent = 0
+	in.done.close()
+	in.changed.fire()
+}
+
+// letGo says that the application is done with the stream.
+func (in *incoming) letGo(code omni.Code, reason string, refusal bool) {
+	if in.closeWant && !refusal || in.closeGiven {
+		return
+	}
+	in.closeWant, in.closeCode, in.closeReason, in.refusal = true, code, reason, refusal
+	in.e.replying.push(&in.place, in)
+}
+
+// refuse closes a stream of which nothing was looked at, and a call that
+// will not be answered.
+func (in *incoming) refuse(code omni.Code, reason string) {
+	in.finish(&omni.StreamError{Code: code, Reason: reason})
+	in.letGo(code, reason, true)
+}
+
+// answerGiven is called when the OPEN of this call's answer goes out: now its
+// CLOSE may.
+func (in *incoming) answerGiven() {
+	if in.closeWant {
+		in.e.replying.push(&in.place, in)
+	}
+}
+
+// unanswered says whether this is a call that may still be answered.
+func (in *incoming) unanswered() bool {
+	return in.kind == kindCall && (in.reply == nil || in.reply.id == 0) && !in.closeGiven && !in.refusal
+}
+
+// closeDue says whether CLOSE can go out now.
+func (in *incoming) closeDue() bool {
+	if !in.closeWant || in.closeGiven || in.id == 0 {
+		return false
+	}
+	return in.kind != kindCall || in.refusal || (in.reply != nil && in.reply.id != 0)
+}
+
+// reply appends what is due for this stream, and makes it effective.
+func (in *incoming) appendReply(b []byte) []byte {
+	if in.closeGiven || in.id == 0 {
+		return b
+	}
+	if in.closeDue() {
+		in.closeGiven = true
+		b = appendReason(b, frameClose, in.id, in.closeCode, in.closeReason)
+		in.release()
+		return b
+	}
+	if in.finished || in.peerLast != noWord {
+		return b
+	}
+	items, bytes := in.grants()
+	if items <= in.grantItems && bytes <= in.grantBts {
+		return b
+	}
+	in.grantItems, in.grantBts = max(items, in.grantItems), max(bytes, in.grantBts)
+	return appendTotals(b, in.id, in.grantItems, in.grantBts)
+}
+
+// schedule queues a REQUEST if one is worth it: when the application asked
+// for more itself (now), when the writer may be waiting, or when half a
+// window has been taken. Batching like this makes one frame serve many items.
+func (in *incoming) schedule(now bool) {
+	if in.finished || in.peerLast != noWord || in.place.queued {
+		return
+	}
+	items, bytes := in.grants()
+	newItems, newBytes := items-min(items, in.grantItems), bytes-min(bytes, in.grantBts)
+	switch {
+	case newItems == 0 && newBytes == 0:
+		return
+	case now && newItems > 0:
+	case newItems > 0 && in.gotItems == in.grantItems:
+	case newItems > 0 && newItems*2 >= items-in.tookItems:
+	case newBytes > 0 && in.grantItems > in.tookItems && in.grantBts < in.tookBytes+uint64(in.e.cfg.maxItem):
+		// Rule 3: room for one more item of any length, always.
+	case items > in.gotItems && newBytes*2 >= bytes-in.tookBytes:
+	default:
+		return
+	}
+	in.e.replying.push(&in.place, in)
+}
+
+// grants returns the totals that could be granted now: what the application
+// wants, within the stream's part of the budget. Bytes always leave room for
+// one more item of any length after all before it were taken.
+func (in *incoming) grants() (items, bytes uint64) {
+	cfg := in.e.cfg
+	ahead := min(in.wantItems-in.tookItems, maxAhead)
+	if ahead == 0 {
+		return in.tookItems, in.tookBytes
+	}
+	part := cfg.share() + in.lent
+	if want := cfg.window + itemCharge*int64(ahead); want > part {
+		more := in.e.budget.lend(want - part)
+		in.lent += more
+		part += more
+	}
+	ahead = min(ahead, uint64(part-int64(cfg.maxItem))/itemCharge)
+	window := min(cfg.window, part-itemCharge*int64(ahead))
+	return in.tookItems + ahead, in.tookBytes + uint64(window)
+}
+
+// lose ends a stream that lives when the session is over. What arrived can
+// still be read, then the error comes: never the end, even if END is here,
+// since the writer will not learn that it was taken.
+func (in *incoming) lose(err error) {
+	in.peerLast, in.lastErr = wordFail, err.(*omni.StreamError)
+	in.closeGiven = true // nothing goes out any more
+	in.changed.fire()
+}
+
+// dead says whether both sides have spoken their last word.
+func (in *incoming) dead() bool { return in.peerLast != noWord && in.closeGiven }
+
+// release forgets a dead stream and frees what it held.
+func (in *incoming) release() {
+	e := in.e
+	if !in.dead() || e.theirs[in.id] != in {
+		return
+	}
+	delete(e.theirs, in.id)
+	if in.call != nil {
+		in.call.release()
+		return
+	}
+	in.releaseSlot()
+}
+
+// releaseSlot gives the slot back when neither the stream nor its answer
+// lives.
+func (in *incoming) releaseSlot() {
+	if in.noSlot || !in.dead() || (in.reply != nil && !in.reply.dead()) {
+		return
+	}
+	in.noSlot = true
+	in.e.theirSlots--
+}

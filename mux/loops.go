@@ -1,0 +1,152 @@
+package mux
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"omnistreams.dev/omni"
+	"omnistreams.dev/transport"
+)
+
+// readLoop hands messages to the engine until the transport ends or the peer
+// has said its last word. It never waits for a stream's reader: what may
+// arrive has a place already.
+func (s *Session) readLoop() {
+	defer close(s.readDone)
+	for {
+		// No ctx that ends: half a message could not be taken back.
+		msg, err := s.conn.Recv(context.Background())
+		s.mu.Lock()
+		if err != nil {
+			ended := s.receiveErrLocked(err)
+			s.unlock()
+			if ended {
+				return
+			}
+			continue
+		}
+		s.alive.heard = time.Now()
+		s.e.receive(msg)
+		gone, mute := s.e.peerGone, s.e.farewell == nil
+		s.unlock()
+		if gone {
+			if mute {
+				s.closeConn() // the writer may be stuck and has nothing more to say
+			}
+			return
+		}
+	}
+}
+
+// receiveErrLocked takes an error of the transport, and reports whether that
+// is the end of reading. A message that breaks the protocol's own limits is
+// the peer's fault, and it is told.
+func (s *Session) receiveErrLocked(err error) bool {
+	var long *transport.TooLongError
+	switch {
+	case s.e.over:
+	case errors.As(err, &long):
+		s.e.fail(fault(omni.CodeTooLarge, "a message of %d bytes is over %d", long.Size, long.Limit))
+		return false
+	case errors.Is(err, transport.ErrEmpty):
+		s.e.fail(fault(omni.CodeProtocol, "an empty message"))
+		return false
+	}
+	s.lostLocked(err)
+	return true
+}
+
+// lostLocked ends the session since the transport did.
+func (s *Session) lostLocked(err error) {
+	s.e.peerGone = true
+	if s.e.over {
+		return
+	}
+	s.e.finish(&omni.StreamError{Code: omni.CodeInternal, Reason: "the connection ended", Cause: err})
+}
+
+// writeLoop packs and sends until the session is over, then sees it out: it
+// waits for the read loop, closes the connection and then Done.
+func (s *Session) writeLoop() {
+	var m message
+	for s.nextMessage(&m) {
+		if err := s.send(&m); err != nil {
+			s.mu.Lock()
+			s.lostLocked(err)
+			s.unlock()
+			s.closeConn()
+			break
+		}
+	}
+	<-s.readDone // lingering sees to it that this comes
+	s.closeConn()
+	s.mu.Lock()
+	s.lingering.Stop()
+	s.alive.timer.Stop()
+	s.mu.Unlock()
+	<-s.checked
+	close(s.done)
+}
+
+// nextMessage waits until there is something to send, and reports false when
+// there will be nothing any more.
+func (s *Session) nextMessage(m *message) bool {
+	for {
+		s.mu.Lock()
+		s.alive.sending = time.Time{}
+		s.e.pack(m)
+		if m.size > 0 {
+			s.alive.sending = time.Now()
+			s.unlock() // packing the goodbye ends the session
+			return true
+		}
+		over := s.e.over
+		s.awake = over
+		s.unlock()
+		if over {
+			return false
+		}
+		<-s.wake
+	}
+}
+
+func (s *Session) send(m *message) error {
+	ctx := context.Background()
+	if len(m.parts) == 1 {
+		return s.conn.Send(ctx, m.parts[0])
+	}
+	if v, ok := s.conn.(transport.BuffersSender); ok {
+		return v.SendBuffers(ctx, m.parts)
+	}
+	whole := make([]byte, 0, m.size)
+	for _, p := range m.parts {
+		whole = append(whole, p...)
+	}
+	return s.conn.Send(ctx, whole)
+}
+
+// WebSocket's codes for how a connection was closed (RFC 6455, 7.4.1).
+const (
+	statusNormal        = 1000
+	statusProtocolError = 1002
+)
+
+// closeConn closes the connection, once.
+func (s *Session) closeConn() {
+	s.shut.Do(func() {
+		s.mu.Lock()
+		broken := s.e.farewell != nil && s.e.farewell.Code != omni.CodeDone && s.e.err != ErrClosed
+		s.mu.Unlock()
+		// An error of closing changes nothing: the session is over.
+		c, ok := s.conn.(transport.StatusCloser)
+		switch {
+		case ok && broken:
+			_ = c.CloseStatus(statusProtocolError, "")
+		case ok:
+			_ = c.CloseStatus(statusNormal, "")
+		default:
+			_ = s.conn.Close()
+		}
+	})
+}

@@ -1,0 +1,123 @@
+package mux
+
+import (
+	"context"
+
+	"omnistreams.dev/omni"
+)
+
+// Open opens a one-way stream to the peer. It waits for the peer's HELLO and
+// for one of the streams that the peer lets live at a time, not for the peer
+// to accept it. If ctx ends first it returns the cause, and nothing was sent;
+// once it has returned, ctx has no part in the stream. metadata, at most
+// 16 KiB, is the application's word on what the stream is.
+//
+// Write on the stream copies the item before it returns.
+func (s *Session) Open(ctx context.Context, metadata []byte) (*omni.Consumer[[]byte], error) {
+	checkContext(ctx, "Open")
+	s.mu.Lock()
+	defer s.unlock()
+	if err := s.awaitSlot(ctx, metadata, false); err != nil {
+		return nil, err
+	}
+	o := s.e.open(kindOneWay, nil, metadata)
+	return omni.NewConsumer(&writeEnd{s, o}), nil
+}
+
+// Duplex is one side of a call: Out is written, In is read. The caller's Out
+// is the question and its In the answer; the two end independently.
+type Duplex[W, R any] struct {
+	Out *omni.Consumer[W]
+	In  *omni.Producer[R]
+
+	metadata func(context.Context) ([]byte, error)
+}
+
+// Metadata returns the answer's metadata. It waits until the answer was
+// opened, or returns why there will be none. If ctx ends first it returns the
+// cause.
+func (d *Duplex[W, R]) Metadata(ctx context.Context) ([]byte, error) {
+	checkContext(ctx, "Metadata")
+	return d.metadata(ctx)
+}
+
+// Call opens a stream that wants an answer. It waits like Open, and for the
+// answer's share of the session's budget, not for the answer itself. If ctx
+// ends first it returns the cause, and nothing was sent.
+//
+// If the peer does not answer, In ends with its reason.
+func (s *Session) Call(ctx context.Context, metadata []byte) (*Duplex[[]byte, []byte], error) {
+	checkContext(ctx, "Call")
+	s.mu.Lock()
+	defer s.unlock()
+	if err := s.awaitSlot(ctx, metadata, true); err != nil {
+		return nil, err
+	}
+	o := s.e.open(kindCall, nil, metadata)
+	in := s.e.newIncoming(kindAnswer, 0, nil)
+	o.call = &call{out: o, in: in}
+	in.call = o.call
+	return &Duplex[[]byte, []byte]{
+		Out:      omni.NewConsumer(&writeEnd{s, o}),
+		In:       omni.NewProducer(&readEnd{s, in}),
+		metadata: func(ctx context.Context) ([]byte, error) { return s.answerMetadata(ctx, o.call) },
+	}, nil
+}
+
+// answerMetadata waits for the answer of c to be opened.
+func (s *Session) answerMetadata(ctx context.Context, c *call) ([]byte, error) {
+	s.mu.Lock()
+	defer s.unlock()
+	for {
+		switch {
+		case c.answered:
+			return append([]byte(nil), c.in.metadata...), nil
+		case c.in.finished:
+			return nil, c.in.err
+		case c.in.peerLast == wordFail:
+			return nil, c.in.lastErr
+		}
+		if err := s.await(ctx, &c.in.changed); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// awaitSlot waits, with mu held, until a stream can be opened, and takes its
+// slot and, for a call, its answer's share of the budget.
+func (s *Session) awaitSlot(ctx context.Context, metadata []byte, call bool) error {
+	if len(metadata) > maxMetadata {
+		return &TooLargeError{Size: len(metadata), Limit: maxMetadata}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	for {
+		if err := s.awaitReady(ctx); err != nil {
+			return err
+		}
+		if s.e.numbersLeft() == 0 {
+			s.e.exhaust()
+			return ErrExhausted
+		}
+		if err := s.e.openError(); err != nil {
+			return err
+		}
+		wait := &s.e.slotFree
+		if s.e.ownSlots < int(s.e.peer.streams) {
+			if !call || s.e.budget.takeAnswer() {
+				s.e.ownSlots++
+				return nil
+			}
+			wait = &s.e.budget.freed
+		}
+		if err := s.await(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// numbersLeft is how many streams this side can still open.
+func (e *engine) numbersLeft() int64 {
+	return int64(e.cfg.lastID) - int64(e.lastOwn) - int64(e.unnumbered)
+}

@@ -1,0 +1,153 @@
+package mux
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"omnistreams.dev/omni"
+)
+
+// Options are the settings of a session; nil means all defaults. The peer is
+// told MaxItem, MaxStreams, Prefetch and Metadata in HELLO; nothing in it
+// changes later.
+type Options struct {
+	// Metadata is the application's word to the peer in HELLO, at most
+	// 16 KiB: a name, a token. Nil means none.
+	Metadata []byte
+	// CheckPeer, if not nil, is given the peer's metadata before anything
+	// else of the peer is looked at. An error refuses the session with code
+	// 5; a *omni.StreamError's reason is told to the peer, no other. It
+	// runs on a goroutine of its own that Close waits for.
+	CheckPeer func(metadata []byte) error
+	// MaxItem is the longest item accepted, in bytes, at most 16 MiB. Zero
+	// means 256 KiB.
+	MaxItem int
+	// MaxStreams is how many of the peer's streams may live at a time,
+	// answers apart. Zero means 128; negative means none.
+	MaxStreams int
+	// Prefetch is how many items are kept requested in the reader's name on
+	// every stream that comes in. Zero means 64; negative means none.
+	Prefetch int
+	// Window is the most bytes that a stream is granted ahead of what its
+	// reader took. Zero means 1 MiB, or MaxItem if that is more; it cannot
+	// be less than MaxItem.
+	Window int
+	// Budget bounds the sum of all grants of the session, in bytes, an item
+	// counting as its length + 64. Zero means 64 MiB. MaxStreams × MaxItem
+	// may take up half of it: so much is set aside for the peer's streams.
+	// A quarter is kept for the answers of calls and a quarter is lent to
+	// streams whose window is more than one item.
+	Budget int64
+	// KeepAlive is how long a peer may be silent before it is sent a PING.
+	// Zero means 15 s. It cannot be turned off: without it a peer that
+	// vanished would never be noticed.
+	KeepAlive time.Duration
+	// KeepAliveTimeout is how long it may then go on being silent before
+	// the session ends with code 7. Zero means 15 s.
+	KeepAliveTimeout time.Duration
+	// DrainTimeout is how long Serve lets sessions drain after its ctx has
+	// ended. Zero means 10 s.
+	DrainTimeout time.Duration
+}
+
+const (
+	defaultMaxItem    = 256 << 10
+	defaultMaxStreams = 128
+	defaultWindow     = 1 << 20
+	defaultBudget     = 64 << 20
+	defaultKeepAlive  = 15 * time.Second
+	defaultDrain      = 10 * time.Second
+
+	// itemCharge is what an item costs of the budget besides its length,
+	// so that empty items are bounded too.
+	itemCharge = 64
+	// maxAhead is how many items a stream is granted at most ahead of what
+	// was taken.
+	maxAhead = 1 << 16
+)
+
+// config is Options with the defaults filled in, checked.
+type config struct {
+	hello
+	prefetch  uint64
+	window    int64
+	budget    int64
+	keepAlive time.Duration
+	timeout   time.Duration
+	drain     time.Duration
+	check     func([]byte) error
+	lastID    uint32 // the highest stream number; lower in tests
+}
+
+// newConfig returns an error that names the first field that cannot work.
+func newConfig(o *Options) (*config, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	maxItem := orDefault(o.MaxItem, defaultMaxItem)
+	streams := orDefault(o.MaxStreams, defaultMaxStreams)
+	prefetch := max(0, orDefault(o.Prefetch, omni.DefaultPrefetch))
+	c := &config{
+		prefetch:  uint64(prefetch),
+		window:    int64(orDefault(o.Window, max(defaultWindow, maxItem))),
+		budget:    orDefault(o.Budget, defaultBudget),
+		keepAlive: orDefault(o.KeepAlive, defaultKeepAlive),
+		timeout:   orDefault(o.KeepAliveTimeout, defaultKeepAlive),
+		drain:     orDefault(o.DrainTimeout, defaultDrain),
+		check:     o.CheckPeer,
+		lastID:    math.MaxUint32,
+	}
+	if streams < 0 {
+		streams = 0
+	}
+	switch {
+	case len(o.Metadata) > maxMetadata:
+		return nil, fmt.Errorf("mux: Options.Metadata has %d bytes, over %d", len(o.Metadata), maxMetadata)
+	case maxItem < 1 || maxItem > maxItemLimit:
+		return nil, fmt.Errorf("mux: Options.MaxItem is %d, not in 1 to %d", maxItem, maxItemLimit)
+	case int64(streams) > math.MaxUint32:
+		return nil, fmt.Errorf("mux: Options.MaxStreams is %d, over 2^32-1", streams)
+	case prefetch > maxAhead:
+		return nil, fmt.Errorf("mux: Options.Prefetch is %d, over %d", prefetch, maxAhead)
+	case c.window < int64(maxItem) || c.window > math.MaxInt32:
+		return nil, fmt.Errorf("mux: Options.Window is %d, not in MaxItem (%d) to 2^31-1", c.window, maxItem)
+	case c.budget < 0:
+		return nil, fmt.Errorf("mux: Options.Budget is negative: %d", c.budget)
+	case c.budget > maxTotal:
+		return nil, fmt.Errorf("mux: Options.Budget is %d, over 2^53-1", c.budget)
+	case int64(streams) > c.budget/2/int64(maxItem):
+		return nil, fmt.Errorf("mux: Options.Budget: MaxStreams × MaxItem (%d × %d) is over half of it (%d)", streams, maxItem, c.budget)
+	case int64(streams) > c.budget/4/(itemCharge*int64(max(prefetch, 1))):
+		return nil, fmt.Errorf("mux: Options.Budget: MaxStreams × Prefetch × %d (%d × %d × %d) is over a quarter of it (%d)", itemCharge, streams, prefetch, itemCharge, c.budget)
+	case c.keepAlive < 0:
+		return nil, fmt.Errorf("mux: Options.KeepAlive is negative: %v", c.keepAlive)
+	case c.timeout < 0:
+		return nil, fmt.Errorf("mux: Options.KeepAliveTimeout is negative: %v", c.timeout)
+	case c.drain < 0:
+		return nil, fmt.Errorf("mux: Options.DrainTimeout is negative: %v", c.drain)
+	}
+	c.hello = hello{
+		version:  version,
+		maxItem:  uint32(maxItem),
+		streams:  uint32(streams),
+		items:    uint32(prefetch),
+		bytes:    uint32(maxItem),
+		metadata: append([]byte(nil), o.Metadata...),
+	}
+	return c, nil
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// share is what is set aside for one stream, in bytes of budget: its first
+// window.
+func (c *config) share() int64 {
+	return int64(c.maxItem) + itemCharge*int64(max(c.prefetch, 1))
+}

@@ -1,0 +1,107 @@
+package mux
+
+// message is one message on its way to the transport: parts that are sent
+// back to back.
+type message struct {
+	parts [][]byte // what the transport gets
+	size  int      // bytes in parts
+
+	head []byte   // control frames, before all else
+	segs [][]byte // of streams; recycled when the message was sent
+	tail []byte   // what must come after the segments: the words on stream 0
+}
+
+// messageTarget is what a message is filled up to, in bytes; a longer segment
+// goes alone. It leaves room in minMessage for the tail.
+const messageTarget = minMessage - 2<<10
+
+// pack fills m with what is pending: control first, then the streams in turn.
+// It makes what it packs effective. An empty m means that there is nothing to
+// send. The segments of the message before go back to where they came from.
+func (e *engine) pack(m *message) {
+	for i, seg := range m.segs {
+		e.bufs.put(seg)
+		m.segs[i] = nil
+	}
+	clear(m.parts)
+	*m = message{parts: m.parts[:0], segs: m.segs[:0], head: m.head[:0], tail: m.tail[:0]}
+	if e.lastGiven {
+		return
+	}
+	if !e.helloGiven {
+		e.helloGiven = true
+		m.head = e.cfg.hello.append(m.head)
+	}
+	if !e.over {
+		m.head = e.ping.append(m.head)
+		if e.peerKnown {
+			m.head = e.shutdown.appendClose(m.head)
+			e.packReplies(m)
+			if e.packSegments(m) {
+				m.tail = e.shutdown.appendEnd(m.tail, e)
+			}
+		}
+	}
+	if e.farewell != nil && m.size <= messageTarget {
+		e.lastGiven = true
+		m.tail = appendReason(m.tail, frameFail, 0, e.farewell.Code, e.farewell.Reason)
+	}
+	m.assemble()
+	if m.size > 0 {
+		e.stats.MessagesSent++
+	}
+}
+
+func (m *message) assemble() {
+	if len(m.head) > 0 {
+		m.parts = append(m.parts, m.head)
+	}
+	m.parts = append(m.parts, m.segs...)
+	if len(m.tail) > 0 {
+		m.parts = append(m.parts, m.tail)
+	}
+	m.size += len(m.head) + len(m.tail)
+}
+
+// packReplies packs REQUEST and CLOSE for what the peer opened.
+func (e *engine) packReplies(m *message) {
+	for len(m.head) < minMessage/2 {
+		in := e.replying.pop()
+		if in == nil {
+			return
+		}
+		m.head = in.appendReply(m.head)
+	}
+}
+
+// packSegments packs one segment of each stream in turn. A stream whose
+// segment was longer than its share of a turn sits out as many turns as it
+// took, so the streams share the transport by bytes. It reports whether there
+// is room for the tail.
+func (e *engine) packSegments(m *message) bool {
+	for e.sending.head != nil {
+		o := e.sending.head.stream
+		n := o.nextSegment()
+		if before := m.size + len(m.head); before > 0 && before+n > messageTarget {
+			return true
+		}
+		e.sending.pop()
+		if o.debt > 0 && e.sending.head != nil {
+			o.debt -= segmentSize
+			e.sending.push(&o.place, o)
+			continue
+		}
+		if n > 0 {
+			o.debt = max(0, n-segmentSize)
+			m.segs = append(m.segs, o.take())
+			m.size += n
+		}
+		if o.nextSegment() > 0 {
+			e.sending.push(&o.place, o)
+		}
+		if m.size > messageTarget {
+			return false // it goes alone
+		}
+	}
+	return true
+}

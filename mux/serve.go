@@ -1,0 +1,168 @@
+package mux
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"omnistreams.dev/omni"
+	"omnistreams.dev/transport"
+)
+
+// Handler serves one incoming stream, on a goroutine of its own. ctx ends
+// when the session is over or did not drain in time. What the handler leaves
+// open when it returns is closed: the input is canceled; with an error, which
+// goes the way of Cancel's; and an answer that was not opened or not ended
+// fails with that error, or with code 6. A panic is not recovered.
+type Handler func(ctx context.Context, in *Incoming) error
+
+// Serve accepts connections from l and serves their streams until ctx ends or
+// l does (io.EOF). Then it closes l, lets the sessions drain for up to
+// Options.DrainTimeout, and returns when all handlers have: nil, unless l
+// failed by itself or the options cannot work. A session that ends with an
+// error ends alone.
+func Serve(ctx context.Context, l *transport.Listener, opt *Options, h Handler) error {
+	checkContext(ctx, "Serve")
+	if l == nil || h == nil {
+		panic("mux: Serve with a nil listener or handler")
+	}
+	defer l.Close()
+	if _, err := newConfig(opt); err != nil {
+		return err
+	}
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	// Sessions drain also when l fails.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for {
+		conn, err := l.Accept(ctx)
+		switch {
+		case ctx.Err() != nil && err != nil:
+			return nil
+		case err == io.EOF:
+			sessions.Wait()
+			return nil
+		case err != nil:
+			return fmt.Errorf("mux: accepting: %w", err)
+		}
+		s, err := New(conn, opt)
+		if err != nil {
+			return err
+		}
+		sessions.Go(func() { _ = s.Serve(ctx, h) }) // it ends alone
+	}
+}
+
+// Serve serves the streams that the peer opens until the session is over.
+// When ctx ends it shuts the session down, and closes it if that takes longer
+// than Options.DrainTimeout. It returns when all handlers have: nil after a
+// clean shutdown, else why the session ended. Handlers run at most as many as
+// streams may live at a time.
+func (s *Session) Serve(ctx context.Context, h Handler) error {
+	checkContext(ctx, "Serve")
+	if h == nil {
+		panic("mux: Serve with a nil handler")
+	}
+	var handlers sync.WaitGroup
+	// Draining outlives ctx, so handlers get a ctx that does too.
+	working, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer handlers.Wait()
+	defer stop(nil)
+	slots := make(chan struct{}, max(1, s.cfg.streams))
+	for {
+		in, err := s.acceptInto(ctx, slots)
+		if err != nil {
+			err = s.seeOut(ctx, err)
+			stop(err)
+			return err
+		}
+		handlers.Go(func() {
+			defer func() { <-slots }()
+			in.finish(h(working, in))
+		})
+	}
+}
+
+// acceptInto is Accept once one of slots is taken.
+func (s *Session) acceptInto(ctx context.Context, slots chan struct{}) (*Incoming, error) {
+	select {
+	case slots <- struct{}{}:
+		return s.Accept(ctx)
+	case <-s.done:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// seeOut waits for the end of a session from which no more streams come.
+func (s *Session) seeOut(ctx context.Context, err error) error {
+	if errors.Is(err, omni.ErrShuttingDown) {
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+		}
+	}
+	drain, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), s.cfg.drain,
+		&omni.StreamError{Code: omni.CodeTimeout, Reason: "the session did not drain in time"})
+	defer cancel()
+	return s.Shutdown(drain)
+}
+
+// Router serves streams by the "name" in their metadata, which is a JSON
+// object (SPEC.md, "Conventions"). Its zero value is ready; handlers may be
+// added at any time.
+type Router struct {
+	mu     sync.RWMutex
+	routes map[string]Handler
+}
+
+// Handle sets the handler for streams of that name. It panics if there is one
+// already.
+func (r *Router) Handle(name string, h Handler) {
+	if h == nil {
+		panic("mux: Handle with a nil handler")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.routes == nil {
+		r.routes = make(map[string]Handler)
+	}
+	if r.routes[name] != nil {
+		panic(fmt.Sprintf("mux: a second handler for %q", name))
+	}
+	r.routes[name] = h
+}
+
+// Serve is a Handler: it calls that of the stream's name. A stream without a
+// name, or with one that has no handler, is refused with code 5.
+func (r *Router) Serve(ctx context.Context, in *Incoming) error {
+	var route struct {
+		Name *string `json:"name"`
+	}
+	if err := json.Unmarshal(in.Metadata(), &route); err != nil || route.Name == nil {
+		in.Refuse(`the metadata is not a JSON object with a "name"`)
+		return nil
+	}
+	r.mu.RLock()
+	h := r.routes[*route.Name]
+	r.mu.RUnlock()
+	if h == nil {
+		in.Refuse(fmt.Sprintf("there is no stream named %.100q here", *route.Name))
+		return nil
+	}
+	return h(ctx, in)
+}
+
+// RouteMetadata returns the metadata that a Router serves under name.
+func RouteMetadata(name string) []byte {
+	b, err := json.Marshal(map[string]string{"name": name})
+	if err != nil {
+		panic("BUG: a string cannot be encoded: " + err.Error())
+	}
+	return b
+}

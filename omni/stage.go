@@ -1,0 +1,176 @@
+package omni
+
+import (
+	"context"
+	"io"
+	"sync"
+)
+
+// A stage is a Source that pulls from other sources on its reader's
+// goroutine: the primitive under Map, Filter, FlatMap, Take, Batch and Concat.
+// It has no goroutine and no buffer of its own, so demand stays exact, and
+// credit, ctx, errors and panics behave alike in all of them:
+//
+//   - one reader at a time is inside, behind the gate
+//   - an error, a panic in a func and the end of the stage's ctx cancel
+//     upstream, and are what the reader gets
+//   - the upstream's end is the stage's end
+type stage[U any] struct {
+	ctx  context.Context // the stage's own, not that of a call
+	gate gate
+
+	// pull returns the next item; it is called with the gate held. With ask
+	// it may request upstream what it needs. If the stage is over it calls
+	// end and returns its error.
+	pull func(ctx context.Context, ask bool) (U, error)
+	// request passes demand for n of the stage's items upstream.
+	request func(n uint32)
+	// cancel cancels all upstreams.
+	cancel func(error)
+
+	kept int // window that upstream keeps requested, in its items
+
+	mu   sync.Mutex
+	stop func() bool // ends the watch on ctx; set by start
+	err  error       // set when done is closed, io.EOF for a clean end
+	done chan struct{}
+}
+
+// newStage returns a stage without its funcs.
+func newStage[U any](ctx context.Context) *stage[U] {
+	return &stage[U]{ctx: ctx, gate: newGate(), done: make(chan struct{})}
+}
+
+// start watches ctx and returns the stage's reading end; join waits for the
+// goroutines upstream.
+func (s *stage[U]) start(join func(context.Context)) *Producer[U] {
+	s.mu.Lock() // If ctx has ended, the func runs already.
+	s.stop = context.AfterFunc(s.ctx, func() { s.Cancel(causeOf(s.ctx)) })
+	s.mu.Unlock()
+	return &Producer[U]{src: s, join: join}
+}
+
+// over returns a stage that reads from p alone, asking it for as many items
+// as it is asked for. The caller sets pull.
+func over[T, U any](ctx context.Context, p *Producer[T], name string, isNil bool) *stage[U] {
+	checkContext(ctx, name)
+	if p == nil {
+		panic("omni: " + name + " of a nil Producer")
+	}
+	if isNil {
+		panic("omni: " + name + " with a nil func")
+	}
+	s := newStage[U](ctx)
+	s.request, s.cancel, s.kept = p.src.Request, p.src.Cancel, prefetchOf(p.src)
+	return s
+}
+
+// take pulls one item from p for the stage s. An error that ends p ends s; an
+// error of the call alone does not.
+func take[T, U any](ctx context.Context, s *stage[U], p *Producer[T], ask bool) (T, error) {
+	v, err := p.src.Next(ctx, ask)
+	if err != nil && isDone(p.src.Done()) {
+		return v, s.end(err)
+	}
+	return v, err
+}
+
+// Next implements Source.
+func (s *stage[U]) Next(ctx context.Context, ask bool) (v U, err error) {
+	if err := s.gate.lock(ctx); err != nil {
+		return v, err
+	}
+	panicked := true
+	defer func() {
+		if panicked { // or left by runtime.Goexit
+			s.Cancel(errPanicked)
+		}
+		s.gate.unlock()
+	}()
+	if s.ctx.Err() != nil {
+		s.Cancel(causeOf(s.ctx))
+	}
+	if isDone(s.done) {
+		err = s.ending()
+	} else {
+		// A call whose ctx has ended takes what is here and asks for nothing.
+		v, err = s.pull(ctx, ask && ctx.Err() == nil)
+		if err == nil && isDone(s.done) {
+			// Canceled meanwhile: nothing comes after the end.
+			var zero U
+			v, err = zero, s.ending()
+		}
+	}
+	panicked = false
+	return v, err
+}
+
+// errPanicked is what upstream is canceled with when a stage's func panics.
+// The panic itself goes on to the reader.
+var errPanicked error = &StreamError{Code: CodeInternal, Reason: "a stage panicked"}
+
+// end finishes the stage with err, cancels upstream, and returns how the
+// stage ended: err, unless it was finished before.
+func (s *stage[U]) end(err error) error {
+	s.mu.Lock()
+	if s.err != nil {
+		err = s.err
+		s.mu.Unlock()
+		return err
+	}
+	s.err = err
+	close(s.done)
+	stop := s.stop
+	s.mu.Unlock()
+	stop()
+	s.cancel(cleanIsNil(err))
+	return err
+}
+
+// interrupted says why a stage must not go on looking for an item: its own
+// ctx or the stage has ended, or else only the call.
+func (s *stage[U]) interrupted(call context.Context) error {
+	switch {
+	case s.ctx.Err() != nil:
+		return s.end(causeOf(s.ctx))
+	case isDone(s.done):
+		return s.ending()
+	case call.Err() != nil:
+		return causeOf(call)
+	}
+	return nil
+}
+
+// ending is how the stage ended, io.EOF for a clean end, nil if it did not.
+func (s *stage[U]) ending() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// cleanIsNil turns how a reading end ended into what its Err returns.
+func cleanIsNil(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}
+
+// Request implements Source.
+func (s *stage[U]) Request(n uint32) {
+	if !isDone(s.done) {
+		s.request(n)
+	}
+}
+
+// Cancel implements Source.
+func (s *stage[U]) Cancel(err error) { s.end(cancelCause(err)) }
+
+// Done implements Source.
+func (s *stage[U]) Done() <-chan struct{} { return s.done }
+
+// Err implements Source.
+func (s *stage[U]) Err() error { return cleanIsNil(s.ending()) }
+
+// Prefetch is the window that upstream keeps requested.
+func (s *stage[U]) Prefetch() int { return s.kept }

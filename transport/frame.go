@@ -1,0 +1,321 @@
+package transport
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"time"
+)
+
+// frameConn puts a length of 4 bytes, big-endian, before each message on a byte stream. Its send
+// and receive halves share nothing but the stream.
+type frameConn struct {
+	lifecycle
+	limit
+	rwc io.ReadWriteCloser
+
+	frameWriter
+	frameReader
+}
+
+// closeTimeout bounds every Close: a peer that is silent, or that does not read, cannot hold it up.
+const closeTimeout = time.Second
+
+// Frame makes a Conn of a byte stream: net.Pipe, TCP, a Unix socket, TLS, a pair of pipes. Each
+// message is preceded by its length in 4 bytes, big-endian. The Conn owns rwc from now on. It
+// starts no goroutine, and relies on rwc.Close to unblock rwc.Read and rwc.Write, as it does on
+// every net.Conn. Where rwc.Close itself takes longer than a second, Close returns without it.
+func Frame(rwc io.ReadWriteCloser) Conn {
+	if rwc == nil {
+		panic("transport: Frame of nil")
+	}
+	c := &frameConn{lifecycle: newLifecycle(), rwc: rwc}
+	c.w, c.r = rwc, rwc
+	switch rwc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		c.vectored = true // others would get one Write for each piece
+	}
+	return c
+}
+
+func (c *frameConn) Send(ctx context.Context, msg []byte) error {
+	c.one[0] = msg
+	err := c.SendBuffers(ctx, c.one[:])
+	c.one[0] = nil
+	return err
+}
+
+func (c *frameConn) SendBuffers(ctx context.Context, bufs [][]byte) error {
+	if err := c.enter(ctx); err != nil {
+		return err
+	}
+	n, err := total(bufs, math.MaxUint32)
+	if err != nil {
+		return err
+	}
+	if ctx.Done() == nil {
+		return c.outcome(c.write(bufs, n))
+	}
+	leave := c.breakOn(ctx, c.cut)
+	return leave(c.write(bufs, n))
+}
+
+func (c *frameConn) Recv(ctx context.Context) ([]byte, error) {
+	if err := c.enter(ctx); err != nil {
+		return nil, err
+	}
+	leave := c.outcome
+	if ctx.Done() != nil {
+		leave = c.breakOn(ctx, c.cut)
+	}
+	msg, err := c.read(c.bytes())
+	if err = leave(err); err != nil {
+		return nil, err
+	}
+	return msg, nil
+}
+
+func (c *frameConn) Close() error { return c.close(c.hangUp) }
+
+// hangUp closes the stream in order. TLS has a last word to write, for which a peer that does not
+// read lets it wait; a stream of unknown kind may do anything.
+func (c *frameConn) hangUp() error {
+	if tls, ok := c.rwc.(interface{ NetConn() net.Conn }); ok {
+		timer := time.AfterFunc(closeTimeout, func() { tls.NetConn().Close() })
+		defer timer.Stop()
+		return c.rwc.Close()
+	}
+	if _, ok := c.rwc.(net.Conn); ok {
+		return c.rwc.Close()
+	}
+	result := make(chan error, 1)
+	go func() { result <- c.rwc.Close() }()
+	timer := time.NewTimer(closeTimeout)
+	defer timer.Stop()
+	select {
+	case err := <-result:
+		return err
+	case <-timer.C:
+		return errors.New("transport: close: the stream's Close does not return")
+	}
+}
+
+// cut is hangUp without a last word.
+func (c *frameConn) cut() error {
+	if tls, ok := c.rwc.(interface{ NetConn() net.Conn }); ok {
+		tls.NetConn().Close()
+	}
+	return c.hangUp()
+}
+
+// frameWriter is the sending half, the sender's own.
+type frameWriter struct {
+	w        io.Writer
+	vectored bool // w takes several pieces in one system call
+
+	one    [1][]byte   // Send's only piece
+	out    []byte      // header and message as one
+	header [4]byte     // header of a vectored message
+	pieces [][]byte    // header and pieces of a vectored message
+	vec    net.Buffers // what of pieces is not written yet
+	err    error       // why nothing can be sent any more
+}
+
+// Below this many bytes a copy is cheaper than a system call with pieces.
+const copyBelow = 8 << 10
+
+// write sends bufs, n bytes in all. After an error part of the message may be out, so it is the
+// last one.
+func (f *frameWriter) write(bufs [][]byte, n int) error {
+	if f.err != nil {
+		return f.err
+	}
+	err := f.writeAll(bufs, n)
+	if err != nil {
+		f.err = fmt.Errorf("transport: send: %w", err)
+	}
+	return f.err
+}
+
+func (f *frameWriter) writeAll(bufs [][]byte, n int) error {
+	if f.vectored && n >= copyBelow {
+		binary.BigEndian.PutUint32(f.header[:], uint32(n))
+		f.pieces = append(append(f.pieces[:0], f.header[:]), bufs...)
+		f.vec = f.pieces
+		_, err := f.vec.WriteTo(f.w)
+		clear(f.pieces) // keeps nothing of the caller's
+		return err
+	}
+	f.out = binary.BigEndian.AppendUint32(f.out[:0], uint32(n))
+	for _, b := range bufs {
+		f.out = append(f.out, b...)
+	}
+	wrote, err := f.w.Write(f.out)
+	if err == nil && wrote != len(f.out) {
+		err = fmt.Errorf("%w: %d bytes of %d", io.ErrShortWrite, wrote, len(f.out))
+	}
+	if cap(f.out) > keepBuffer {
+		f.out = nil
+	}
+	return err
+}
+
+// frameReader is the receiving half, the receiver's own. Small messages are handed out from inside
+// the read buffer, which one system call fills with many of them; the body of a longer one is read
+// into memory of its own.
+type frameReader struct {
+	r io.Reader
+
+	in         []byte // read buffer, made by the first read
+	start, end int    // what of in is read and not yet handed out
+	long       []byte // the last message that did not fit in
+	later      error  // came together with data, which goes first
+	err        error  // why nothing is handed out any more
+	refused    bool   // err is about a message, the stream goes on
+}
+
+const (
+	readBuffer = 16 << 10
+	// A peer may announce much and send little, so memory follows the bytes in steps.
+	firstStep = 64 << 10
+	// How often a stream may return nothing at all, as in bufio.
+	emptyReads = 100
+)
+
+// read returns the next message, limit bytes long at most.
+func (f *frameReader) read(limit int64) ([]byte, error) {
+	if f.err != nil {
+		if f.refused {
+			f.drop()
+		}
+		return nil, f.err
+	}
+	msg, err := f.next(limit)
+	if err == nil {
+		return msg, nil
+	}
+	_, tooLong := err.(*TooLongError)
+	f.refused = tooLong || err == ErrEmpty
+	f.err = err
+	if !f.refused && err != io.EOF {
+		f.err = fmt.Errorf("transport: receive: %w", err)
+	}
+	return nil, f.err
+}
+
+func (f *frameReader) next(limit int64) ([]byte, error) {
+	if cap(f.long) > keepBuffer {
+		f.long = nil
+	}
+	if err := f.fill(4); err != nil {
+		return nil, err
+	}
+	size := int64(binary.BigEndian.Uint32(f.in[f.start:]))
+	if size == 0 {
+		return nil, ErrEmpty
+	}
+	if size > limit {
+		return nil, &TooLongError{Size: size, Limit: limit}
+	}
+	f.start += 4
+	n := int(size)
+	if n > readBuffer {
+		return f.readLong(n)
+	}
+	if err := f.fill(n); err != nil {
+		return nil, noEOF(err)
+	}
+	f.start += n
+	return f.in[f.start-n : f.start : f.start], nil
+}
+
+// fill reads until n bytes, at most the size of the buffer, are there. With none there it returns
+// the stream's io.EOF as it is.
+func (f *frameReader) fill(n int) error {
+	if f.in == nil {
+		f.in = make([]byte, readBuffer)
+	}
+	if f.start == f.end {
+		f.start, f.end = 0, 0
+	}
+	if f.end-f.start >= n {
+		return nil
+	}
+	if len(f.in)-f.start < n {
+		f.end = copy(f.in, f.in[f.start:f.end])
+		f.start = 0
+	}
+	for f.end-f.start < n {
+		m, err := f.readSome(f.in[f.end:])
+		if err != nil {
+			if f.end > f.start {
+				return noEOF(err)
+			}
+			return err
+		}
+		f.end += m
+	}
+	return nil
+}
+
+// readLong reads a message longer than the buffer straight into its own memory.
+func (f *frameReader) readLong(n int) ([]byte, error) {
+	msg := append(f.long[:0], f.in[f.start:f.end]...)
+	f.start, f.end = 0, 0
+	for len(msg) < n {
+		if len(msg) == cap(msg) {
+			msg = append(make([]byte, 0, min(n, max(firstStep, 2*len(msg)))), msg...)
+		}
+		m, err := f.readSome(msg[len(msg):min(n, cap(msg))])
+		if err != nil {
+			return nil, noEOF(err)
+		}
+		msg = msg[:len(msg)+m]
+	}
+	f.long = msg
+	return msg, nil
+}
+
+// readSome reads at least one byte or fails. A stream that says nonsense is not believed.
+func (f *frameReader) readSome(p []byte) (int, error) {
+	if f.later != nil {
+		return 0, f.later
+	}
+	for range emptyReads {
+		n, err := f.r.Read(p)
+		if n < 0 || n > len(p) {
+			return 0, fmt.Errorf("%w: read %d bytes into %d", io.ErrNoProgress, n, len(p))
+		}
+		if n > 0 {
+			f.later = err
+			return n, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+// drop reads until the stream ends, so that a peer which is being told what it did wrong is not
+// stopped, or cut off, while it still sends.
+func (f *frameReader) drop() {
+	f.start, f.end = 0, 0
+	for {
+		if _, err := f.readSome(f.in); err != nil {
+			return
+		}
+	}
+}
+
+// noEOF is err inside a message, where no end is clean.
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

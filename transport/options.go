@@ -1,0 +1,51 @@
+package transport
+
+import (
+	"crypto/tls"
+	"io"
+	"net/http"
+)
+
+// Options say how to dial, listen and accept. Nil stands for the zero value everywhere, and nothing
+// here is changed or kept open.
+type Options struct {
+	// TLS is the configuration of tls and wss. Zero trusts the system's roots when dialing; a
+	// listener needs a certificate in it. The application protocol (ALPN) is set by this package.
+	TLS *tls.Config
+
+	// Header is sent with a WebSocket's request when dialing, a token for example. Zero sends none.
+	Header http.Header
+
+	// Origins are the hosts whose web pages may connect to a WebSocket here, besides the host that
+	// the page calls: patterns of path.Match, such as "*.example.com" or "localhost:*". Zero allows
+	// no other host, "*" all of them. Who connects without being a web page is not concerned.
+	Origins []string
+
+	// Stdin and Stdout take the place of os.Stdin and os.Stdout for stdio. What of them is an
+	// io.Closer is closed with the Conn.
+	Stdin  io.Reader
+	Stdout io.Writer
+}
+
+func (o *Options) orDefault() Options {
+	if o == nil {
+		return Options{}
+	}
+	return *o
+}
+
+// The names under which peers find out before the first byte that they speak the same.
+const (
+	subprotocol = "omni.1" // WebSocket
+	alpn        = "omni/1" // TLS
+)
+
+// tlsFor is the caller's configuration with the application protocol that the scheme needs.
+func (o Options) tlsFor(protocol string) *tls.Config {
+	cfg := o.TLS.Clone() // nil stays nil
+	if cfg == nil {
+		cfg = &tls.Config{}
+	}
+	cfg.NextProtos = []string{protocol}
+	return cfg
+}
