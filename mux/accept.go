@@ -55,6 +55,19 @@ func (in *Incoming) IsCall() bool { return in.in.kind == kindCall }
 // or it was canceled; a call when its answer was opened too.
 func (in *Incoming) Producer() *omni.Producer[[]byte] { return in.producer }
 
+// Reuse makes the items of p, a stream of a session, valid only until the
+// next call of Next, by one reader at a time, and returns p: their memory is
+// then used again, which for long items saves most of what they cost. Of any
+// other stream the items stay the reader's to keep.
+func Reuse(p *omni.Producer[[]byte]) *omni.Producer[[]byte] {
+	if r, ok := p.Source().(*readEnd); ok {
+		r.s.mu.Lock()
+		defer r.s.mu.Unlock()
+		r.in.reuse = true
+	}
+	return p
+}
+
 // Reply opens the answer of a call, once. It needs no slot and waits for
 // nothing; ctx is only looked at before. metadata is at most 16 KiB. If the
 // caller has given up meanwhile, the answer's Write says so.

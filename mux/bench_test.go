@@ -79,7 +79,7 @@ func benchStream(b *testing.B, client, server *Session, size int) {
 		b.Fatal(err)
 	}
 	n := 0
-	if err := omni.ForEach(ctx, in.Producer(), func([]byte) error { n++; return nil }); err != nil || n != b.N {
+	if err := omni.ForEach(ctx, Reuse(in.Producer()), func([]byte) error { n++; return nil }); err != nil || n != b.N {
 		b.Fatal(n, err)
 	}
 }

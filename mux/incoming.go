@@ -20,6 +20,8 @@ type incoming struct {
 
 	items [][]byte // arrived and not taken, oldest first; items[:next] are taken
 	next  int
+	reuse bool   // the reader gives each item back by taking the next
+	held  []byte // the one it has, if reuse
 
 	// wanted >= granted >= got >= taken, always; totals since the stream
 	// began. Granted is what a message that was given to the transport says.
@@ -57,8 +59,7 @@ func (e *engine) newIncoming(kind uint8, id uint32, metadata []byte) *incoming {
 	}
 }
 
-// data takes one item that arrived; payload is copied, since it lies in a
-// large message.
+// data takes one item that arrived.
 func (in *incoming) data(payload []byte) *omni.StreamError {
 	if in.gotItems+1 > in.grantItems || in.gotBytes+uint64(len(payload)) > in.grantBts {
 		return fault(omni.CodeNoCredit, "DATA on stream %d without credit: item %d of %d granted, byte %d of %d",
@@ -72,14 +73,24 @@ func (in *incoming) data(payload []byte) *omni.StreamError {
 		in.e.stats.ItemsDropped++ // on its way when the reader canceled
 		return nil
 	}
-	item := make([]byte, len(payload))
-	copy(item, payload)
+	item := in.copyItem(payload)
 	if in.next == len(in.items) {
 		in.items, in.next = in.items[:0], 0
 	}
 	in.items = append(in.items, item)
 	in.changed.fire()
 	return nil
+}
+
+// copyItem returns payload in memory that is the reader's: it lies in a large
+// message, which one small item would keep from being used again.
+func (in *incoming) copyItem(payload []byte) []byte {
+	if in.reuse {
+		return append(in.e.bufs.get(len(payload)), payload...)
+	}
+	item := make([]byte, len(payload))
+	copy(item, payload)
+	return item
 }
 
 // ended takes the peer's last word; failed is nil for END.
@@ -102,6 +113,10 @@ func (in *incoming) take() (item []byte, ok bool, err error) {
 		item = in.items[in.next]
 		in.items[in.next] = nil
 		in.next++
+		if in.reuse {
+			in.e.bufs.put(in.held)
+			in.held = item
+		}
 		in.tookItems++
 		in.tookBytes += uint64(len(item))
 		in.prefetch()

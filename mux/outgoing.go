@@ -47,7 +47,7 @@ const (
 
 // maxQueued is how many bytes of one stream wait for the transport before
 // Write does.
-const maxQueued = 64 << 10
+const maxQueued = 256 << 10
 
 // segmentSize is what a segment of small frames is filled up to, and what one
 // stream may send before it is another's turn.

@@ -11,9 +11,20 @@ type message struct {
 	tail []byte   // what must come after the segments: the words on stream 0
 }
 
-// messageTarget is what a message is filled up to, in bytes; a longer segment
-// goes alone. It leaves room in minMessage for the tail.
-const messageTarget = minMessage - 2<<10
+const (
+	// maxPacked is what a message is filled up to, in bytes, if the peer
+	// takes messages that long: more would save little and make a stream
+	// whose turn it is not wait.
+	maxPacked = 128 << 10
+	// tailRoom is kept free for the tail.
+	tailRoom = 2 << 10
+)
+
+// target is what a message is filled up to; a longer segment goes alone.
+func (e *engine) target() int {
+	limit := max(minMessage, headerSize+int(e.peer.maxItem))
+	return min(limit, maxPacked) - tailRoom
+}
 
 // pack fills m with what is pending: control first, then the streams in turn.
 // It makes what it packs effective. An empty m means that there is nothing to
@@ -42,7 +53,7 @@ func (e *engine) pack(m *message) {
 			}
 		}
 	}
-	if e.farewell != nil && m.size <= messageTarget {
+	if e.farewell != nil && m.size <= e.target() {
 		e.lastGiven = true
 		m.tail = appendReason(m.tail, frameFail, 0, e.farewell.Code, e.farewell.Reason)
 	}
@@ -79,10 +90,11 @@ func (e *engine) packReplies(m *message) {
 // took, so the streams share the transport by bytes. It reports whether there
 // is room for the tail.
 func (e *engine) packSegments(m *message) bool {
+	target := e.target()
 	for e.sending.head != nil {
 		o := e.sending.head.stream
 		n := o.nextSegment()
-		if before := m.size + len(m.head); before > 0 && before+n > messageTarget {
+		if before := m.size + len(m.head); before > 0 && before+n > target {
 			return true
 		}
 		e.sending.pop()
@@ -99,7 +111,7 @@ func (e *engine) packSegments(m *message) bool {
 		if o.nextSegment() > 0 {
 			e.sending.push(&o.place, o)
 		}
-		if m.size > messageTarget {
+		if m.size > target {
 			return false // it goes alone
 		}
 	}

@@ -173,6 +173,7 @@ type frameReader struct {
 	in         []byte // read buffer, made by the first read
 	start, end int    // what of in is read and not yet handed out
 	long       []byte // the last message that did not fit in
+	longest    int    // the longest message that came whole
 	later      error  // came together with data, which goes first
 	err        error  // why nothing is handed out any more
 	refused    bool   // err is about a message, the stream goes on
@@ -180,8 +181,9 @@ type frameReader struct {
 
 const (
 	readBuffer = 16 << 10
-	// A peer may announce much and send little, so memory follows the bytes in steps.
-	firstStep = 64 << 10
+	// A peer may announce much and send little, so memory follows the bytes in steps, at first or
+	// beyond what it has ever sent. The first holds an item of 64 KiB with all that is around it.
+	firstStep = 65 << 10
 	// How often a stream may return nothing at all, as in bufio.
 	emptyReads = 100
 )
@@ -264,11 +266,15 @@ func (f *frameReader) fill(n int) error {
 
 // readLong reads a message longer than the buffer straight into its own memory.
 func (f *frameReader) readLong(n int) ([]byte, error) {
-	msg := append(f.long[:0], f.in[f.start:f.end]...)
+	msg := f.long[:0]
+	if first := min(n, max(firstStep, f.longest)); cap(msg) < first {
+		msg = make([]byte, 0, first)
+	}
+	msg = append(msg, f.in[f.start:f.end]...)
 	f.start, f.end = 0, 0
 	for len(msg) < n {
 		if len(msg) == cap(msg) {
-			msg = append(make([]byte, 0, min(n, max(firstStep, 2*len(msg)))), msg...)
+			msg = append(make([]byte, 0, min(n, 2*len(msg))), msg...)
 		}
 		m, err := f.readSome(msg[len(msg):min(n, cap(msg))])
 		if err != nil {
@@ -276,7 +282,7 @@ func (f *frameReader) readLong(n int) ([]byte, error) {
 		}
 		msg = msg[:len(msg)+m]
 	}
-	f.long = msg
+	f.long, f.longest = msg, max(n, f.longest)
 	return msg, nil
 }
 

@@ -42,8 +42,9 @@ const (
 //	conn := transport.FromWebSocket(ws)
 //
 // Each message is one binary message. A text message ends the Conn with status 1003. Only a peer
-// that closes with 1000 gives io.EOF; another status is an error that names it. The Conn owns ws
-// from now on.
+// that closes with 1000 gives io.EOF; another status is an error that names it. If a connection is
+// cut between two fragments of a message, the libraries tell the first for the whole; the Conns of
+// [Dial] and [Accept] see to it that they do not. The Conn owns ws from now on.
 func FromWebSocket[T, S ~int](ws WebSocket[T, S]) Conn {
 	if ws == nil {
 		panic("transport: FromWebSocket of nil")
@@ -194,8 +195,13 @@ func (c *wsConn[T, S]) next() ([]byte, error) {
 			break
 		}
 		if err != nil {
-			return nil, noEOF(err)
+			return nil, err
 		}
+	}
+	// Where the connection is cut between two reads of a message, both libraries say io.EOF, as at
+	// its end. But at the end they say it to a read of nothing, too.
+	if _, err := r.Read(nil); err != io.EOF {
+		return nil, io.ErrUnexpectedEOF
 	}
 	c.buf = msg
 	if len(msg) == 0 {

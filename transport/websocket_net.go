@@ -14,20 +14,46 @@ import (
 	"sync/atomic"
 )
 
-// dialWebSocket keeps hold of the network connection below the library's, since nothing else ends
-// the library's Close early.
+// below is the network connection below a library's. Package transport keeps hold of it, since
+// nothing else ends the library's Close early.
+type below struct{ net.Conn }
+
+// Read never says io.EOF: inside a message the library takes it for the message's end, and hands
+// out a part of it as the whole.
+func (b below) Read(p []byte) (int, error) {
+	n, err := b.Conn.Read(p)
+	return n, noEOF(err)
+}
+
+// bare is the connection below TLS, whose Close has nothing to say and does not wait.
+func bare(nc net.Conn) net.Conn {
+	if t, ok := nc.(*tls.Conn); ok {
+		return t.NetConn()
+	}
+	return nc
+}
+
 func dialWebSocket(ctx context.Context, a address, o Options) (Conn, error) {
-	var below atomic.Pointer[net.Conn]
-	t := &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			nc, err := new(net.Dialer).DialContext(ctx, network, addr)
-			if err == nil {
-				below.Store(&nc)
+	var last atomic.Pointer[net.Conn]
+	dial := func(dialer interface {
+		DialContext(context.Context, string, string) (net.Conn, error)
+	}) func(context.Context, string, string) (net.Conn, error) {
+		return func(ctx context.Context, network, addr string) (net.Conn, error) {
+			nc, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
 			}
-			return nc, err
-		},
-		TLSClientConfig: o.tlsFor("http/1.1"),
+			kill := bare(nc)
+			last.Store(&kill)
+			return below{nc}, nil
+		}
+	}
+	cfg := o.tlsFor("http/1.1")
+	t := &http.Transport{
+		Proxy:           http.ProxyFromEnvironment,
+		DialContext:     dial(&net.Dialer{}),
+		DialTLSContext:  dial(&tls.Dialer{Config: cfg}),
+		TLSClientConfig: cfg, // through a proxy
 	}
 	defer t.CloseIdleConnections()
 	client := &http.Client{
@@ -45,7 +71,7 @@ func dialWebSocket(ctx context.Context, a address, o Options) (Conn, error) {
 		}
 		return nil, err
 	}
-	nc := *below.Load()
+	nc := *last.Load()
 	if ws.Subprotocol() != subprotocol {
 		nc.Close()
 		_ = ws.CloseNow()
@@ -62,20 +88,20 @@ func acceptWebSocket(w http.ResponseWriter, r *http.Request, o Options) (Conn, e
 	if err != nil {
 		return nil, err
 	}
-	return newWebSocket(ws, context.Background(), func() { h.below.Close() }), nil
+	return newWebSocket(ws, context.Background(), func() { h.bare.Close() }), nil
 }
 
 // hijacker notes the network connection that the library takes over.
 type hijacker struct {
 	http.ResponseWriter
-	below net.Conn // set by Hijack, below TLS
+	bare net.Conn // set by Hijack
 }
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	nc, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	h.below = nc
-	if t, ok := nc.(*tls.Conn); ok {
-		h.below = t.NetConn()
+	if err != nil {
+		return nil, nil, err
 	}
-	return nc, rw, err
+	h.bare = bare(nc)
+	return below{nc}, rw, nil
 }
