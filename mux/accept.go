@@ -119,6 +119,9 @@ func (in *Incoming) finish(err error) {
 	in.s.mu.Lock()
 	defer in.s.unlock()
 	i := in.in
+	if err == nil && i.peerLast == wordEnd && i.next == len(i.items) {
+		_, _, _ = i.take() // all that is left of it is the end
+	}
 	if err == nil {
 		i.cancel(omni.ErrCanceled)
 	} else {

@@ -161,6 +161,15 @@ func (in *incoming) cancel(err error) {
 	in.letGo(failCode(se), se.Reason, false)
 }
 
+// failCode is the code that a reader's error has on the wire; 0 would say that
+// everything was taken.
+func failCode(se *omni.StreamError) omni.Code {
+	if se.Code == omni.CodeDone {
+		return omni.CodeInternal
+	}
+	return se.Code
+}
+
 // finish tells the reader how it ended. Only the first call counts.
 func (in *incoming) finish(err error) {
 	if in.finished {

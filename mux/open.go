@@ -103,8 +103,11 @@ func (s *Session) awaitSlot(ctx context.Context, metadata []byte, call bool) err
 		if err := s.e.openError(); err != nil {
 			return err
 		}
+		if s.e.peer.streams == 0 {
+			return &omni.StreamError{Code: omni.CodeNoCredit, Reason: "the peer lets no streams live"}
+		}
 		wait := &s.e.slotFree
-		if s.e.ownSlots < int(s.e.peer.streams) {
+		if uint64(s.e.ownSlots) < uint64(s.e.peer.streams) {
 			if !call || s.e.budget.takeAnswer() {
 				s.e.ownSlots++
 				return nil

@@ -159,16 +159,8 @@ func (o *outgoing) cancel(err error) {
 		return
 	}
 	se := omni.AsStreamError(err)
-	o.say(wordFail, failCode(se), se.Reason)
+	o.say(wordFail, se.Code, se.Reason)
 	o.finish(err)
-}
-
-// failCode is the code that an error has on the wire; 0 would be a clean end.
-func failCode(se *omni.StreamError) omni.Code {
-	if se.Code == omni.CodeDone {
-		return omni.CodeInternal
-	}
-	return se.Code
 }
 
 func (o *outgoing) say(w lastWord, code omni.Code, reason string) {

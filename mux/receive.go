@@ -97,7 +97,7 @@ func (e *engine) onOpen(f frame) *omni.StreamError {
 	if kind == kindAnswer {
 		return e.onAnswer(f.stream, answers, metadata)
 	}
-	if e.theirSlots >= int(e.cfg.streams) {
+	if uint64(e.theirSlots) >= uint64(e.cfg.streams) {
 		return fault(omni.CodeNoCredit, "OPEN of stream %d: %d streams live, as many as may", f.stream, e.theirSlots)
 	}
 	e.lastTheirs = f.stream

@@ -52,6 +52,11 @@ func New(conn transport.Conn, opt *Options) (*Session, error) {
 		_ = conn.Close() // the options are what is wrong
 		return nil, err
 	}
+	return newSession(conn, cfg), nil
+}
+
+// newSession is New once the options are known to work.
+func newSession(conn transport.Conn, cfg *config) *Session {
 	if l, ok := conn.(transport.Limiter); ok {
 		l.SetReadLimit(max(minMessage, headerSize+int(cfg.maxItem)))
 	}
@@ -73,7 +78,7 @@ func New(conn transport.Conn, opt *Options) (*Session, error) {
 	} else {
 		go s.checkPeer()
 	}
-	return s, nil
+	return s
 }
 
 // unlock ends a critical section in which the engine may have come to have
