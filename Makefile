@@ -5,6 +5,7 @@ GO      ?= go
 MODULES := $(shell $(GO) list -m -f '{{.Dir}}')
 # Slow machines: make test TIMEOUT=20m
 TIMEOUT ?= 8m
+COUNT   ?= 5
 
 .PHONY: help demo build test check vet laws mutants fuzz bench loc clean
 
@@ -38,6 +39,13 @@ check: vet ## formatting, staticcheck, vet everywhere, 32-bit tests, each benchm
 	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(GO) run $(STATICCHECK) ./...); done
 	GOARCH=386 CGO_ENABLED=0 $(GO) test -timeout $(TIMEOUT) ./...
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+bench: ## what the code costs, beside bare channels and io.Copy; -count for medians
+	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./omni ./mux ./transport
+
+loc: ## code lines per package, without comments, blank lines and tests
+	@for p in omni mux transport adapters; do printf '%-10s ' $$p; \
+	  ls $$p/*.go | grep -v _test.go | xargs cat | grep -vcE '^\s*(//.*)?$$'; done
 
 clean: ## remove what was built
 	rm -rf bin

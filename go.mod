@@ -1,6 +1,6 @@
 module omnistreams.dev
 
-go 1.26
+go 1.26.0
 
 require (
 	golang.org/x/sync v0.24.0

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"syscall"
 	"testing"
@@ -49,25 +48,59 @@ func TestKeepsNoHugeBuffer(t *testing.T) {
 	}
 }
 
-// Nothing of what was sent is kept for longer than Send.
+// Nothing of what was sent is kept for longer than Send, not even when it fails.
 func TestSendKeepsNothing(t *testing.T) {
 	a, b := net.Pipe()
+	b.Close()
 	c := Frame(a).(*frameConn)
 	c.vectored = true // net.Pipe takes the pieces one after the other
-	go io.Copy(io.Discard, b)
-	if err := c.SendBuffers(context.Background(), [][]byte{{1}, make([]byte, copyBelow)}); err != nil {
-		t.Fatal(err)
+	if err := c.SendBuffers(context.Background(), [][]byte{{1}, make([]byte, copyBelow)}); err == nil {
+		t.Fatal("SendBuffers to a closed peer: nil")
 	}
 	for i, piece := range c.pieces[:cap(c.pieces)] {
 		if piece != nil {
 			t.Errorf("piece %d is kept", i)
 		}
 	}
-	if err := c.Send(context.Background(), []byte{1}); err != nil || c.one[0] != nil {
+	if err := c.Send(context.Background(), []byte{1}); err == nil || c.one[0] != nil {
 		t.Errorf("Send: %v, keeps %v", err, c.one[0])
 	}
 	c.Close()
-	b.Close()
+}
+
+// A Send that Close finds halfway comes to its end before the peer sees the Conn's.
+func TestPairClosesBehindSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pair()
+		c := a.(*pairConn)
+		c.sending <- struct{}{} // a Send is about to hand over its message
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			a.Close()
+		}()
+		received := make(chan string, 2)
+		go func() {
+			for range 2 {
+				msg, err := b.Recv(context.Background())
+				if err != nil {
+					msg = []byte(err.Error())
+				}
+				received <- string(msg)
+			}
+		}()
+		synctest.Wait()
+		if len(received) != 0 {
+			t.Errorf("the peer is told %q while a Send goes on", <-received)
+		}
+		c.out.msgs <- []byte("hello")
+		<-c.sending
+		if first, second := <-received, <-received; first != "hello" || second != "EOF" {
+			t.Errorf("the peer received %q and %q", first, second)
+		}
+		<-closed
+		b.Close()
+	})
 }
 
 // A process that is short of files waits, longer each time, instead of giving up or spinning.

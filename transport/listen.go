@@ -27,12 +27,11 @@ type Listener struct {
 	wg   sync.WaitGroup // acceptLoop and the handshakes
 }
 
-const (
-	// A client that is slow to introduce itself holds one of these places, for so long at most, and
-	// nobody else up. Clients beyond that number wait in the system's queue.
-	handshakes       = 128
-	handshakeTimeout = 10 * time.Second
-)
+// A client that is slow to introduce itself holds one of these places, for so long at most, and
+// nobody else up. Clients beyond that number wait in the system's queue.
+const handshakes = 128
+
+var handshakeTimeout = 10 * time.Second // longer in tests, which must not depend on it
 
 // Listen listens for what [Dial] connects to: the URLs are the same. The port may be 0, for any
 // that is free, and the host empty, for all addresses. A ws or wss listener serves the path of its

@@ -6,10 +6,13 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"omnistreams.dev/transport"
 )
 
 // TestMain fails if a goroutine is left after all tests.
 func TestMain(m *testing.M) {
+	transport.SetHandshakeTimeout(time.Hour)
 	before := runtime.NumGoroutine()
 	code := m.Run()
 	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {

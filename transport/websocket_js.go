@@ -13,7 +13,7 @@ func dialWebSocket(ctx context.Context, a address, o Options) (Conn, error) {
 	if len(o.Header) > 0 || o.TLS != nil {
 		return nil, errors.New("a browser takes neither Options.Header nor Options.TLS")
 	}
-	ws, _, err := wsDial(ctx, a.String(), &wsDialOptions{Subprotocols: []string{subprotocol}})
+	ws, err := wsDial(ctx, a.String(), &wsDialOptions{Subprotocols: []string{subprotocol}})
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func dialWebSocket(ctx context.Context, a address, o Options) (Conn, error) {
 		// A redirect could lead from wss to ws.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	ws, _, err := wsDial(ctx, a.String(), &wsDialOptions{
+	ws, err := wsDial(ctx, a.String(), &wsDialOptions{
 		HTTPClient: client, HTTPHeader: o.Header, Subprotocols: []string{subprotocol},
 	})
 	if err != nil {

@@ -267,36 +267,49 @@ func TestWebSocketN12SilentPeer(t *testing.T) {
 	c.wantEnd(t)
 }
 
-// library is a WebSocket library's connection whose peer is silent: nothing ends a call but what
-// the real libraries let end it.
+// library is a WebSocket library's connection whose peer is silent. As in the real libraries, one
+// at a time reads, Close among them, and only the end of a read's ctx, or a CloseNow that comes
+// before Close, ends a call.
 type library struct {
-	dropped chan struct{} // closed by CloseNow, or when the ctx of a read ends
-	write   func()
+	reading chan struct{} // holds one while somebody reads
+	dropped chan struct{}
 }
 
 func (l *library) Reader(ctx context.Context) (int, io.Reader, error) {
 	select {
+	case l.reading <- struct{}{}:
+		defer func() { <-l.reading }()
 	case <-ctx.Done():
-		select {
-		case <-l.dropped:
-		default:
-			close(l.dropped)
-		}
+		return 0, nil, ctx.Err()
+	case <-l.dropped:
+		return 0, nil, net.ErrClosed
+	}
+	select {
+	case <-ctx.Done():
+		close(l.dropped)
 	case <-l.dropped:
 	}
 	return 0, nil, net.ErrClosed
 }
 
 func (l *library) Write(context.Context, int, []byte) error {
-	l.write()
 	<-l.dropped
 	return net.ErrClosed
 }
 
 func (l *library) Close(int, string) error {
+	timeout := time.After(5 * time.Second)
+	select {
+	case l.reading <- struct{}{}:
+		defer func() { <-l.reading }()
+	case <-l.dropped:
+		return nil
+	case <-timeout:
+		return nil
+	}
 	select {
 	case <-l.dropped:
-	case <-time.After(5 * time.Second):
+	case <-timeout:
 	}
 	return nil
 }
@@ -313,7 +326,7 @@ func TestWebSocketN12CloseInTime(t *testing.T) {
 		"in Send": func(c transport.Conn) { c.Send(bg, []byte("x")) },
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c := transport.FromWebSocket(&library{dropped: make(chan struct{}), write: func() {}})
+			c := transport.FromWebSocket(&library{make(chan struct{}, 1), make(chan struct{})})
 			go calls(c)
 			synctest.Wait()
 			start := time.Now()
@@ -322,6 +335,64 @@ func TestWebSocketN12CloseInTime(t *testing.T) {
 				t.Errorf("%s: Close took %v", name, took)
 			}
 		})
+	}
+}
+
+// Close waits for a Write that runs: the libraries lose what is written beside their Close.
+func TestWebSocketClosesBehindSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &slowWriter{library: library{make(chan struct{}, 1), make(chan struct{})}}
+		c := transport.FromWebSocket(l)
+		sent := make(chan error, 1)
+		go func() { sent <- c.Send(bg, []byte("x")) }()
+		synctest.Wait()
+		c.Close()
+		<-sent
+		if l.order != "write, written, close" {
+			t.Errorf("the library was called for %s", l.order)
+		}
+	})
+}
+
+type slowWriter struct {
+	library
+	order string
+}
+
+func (l *slowWriter) Write(context.Context, int, []byte) error {
+	l.order += "write"
+	time.Sleep(time.Second / 2)
+	l.order += ", written"
+	return nil
+}
+
+func (l *slowWriter) Close(int, string) error {
+	l.order += ", close"
+	close(l.dropped)
+	return nil
+}
+
+// What ends the library's Close early ends every call on the connection.
+func TestWebSocketKill(t *testing.T) {
+	for _, scheme := range []string{"ws", "wss"} {
+		l := listen(t, urls(t)[scheme])
+		for _, side := range []string{"dialed", "accepted"} {
+			dialed, accepted := connect(t, l)
+			c := dialed
+			if side == "accepted" {
+				c = accepted
+			}
+			received := make(chan error, 1)
+			go func() {
+				_, err := c.Recv(bg)
+				received <- err
+			}()
+			c.(interface{ Kill() }).Kill()
+			if err := <-received; err == nil || errors.Is(err, io.EOF) {
+				t.Errorf("%s, %s: Recv: %v", scheme, side, err)
+			}
+			closeAll(dialed, accepted)
+		}
 	}
 }
 

@@ -116,10 +116,10 @@ func message(seed uint64, n int) []byte {
 func want(c transport.Conn, msg []byte) error {
 	got, err := c.Recv(context.Background())
 	if err != nil {
-		return fmt.Errorf("Recv of %d bytes: %w", len(msg), err)
+		return fmt.Errorf("receiving %d bytes: %w", len(msg), err)
 	}
 	if !bytes.Equal(got, msg) {
-		return fmt.Errorf("Recv: %d bytes that are not the %d that were sent", len(got), len(msg))
+		return fmt.Errorf("received %d bytes that are not the %d that were sent", len(got), len(msg))
 	}
 	return nil
 }

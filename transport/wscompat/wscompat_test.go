@@ -4,7 +4,11 @@ package wscompat
 
 import (
 	"context"
+	"crypto/sha1"
+	"encoding/base64"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -139,6 +143,38 @@ func TestStatus(t *testing.T) {
 					t.Errorf("Send: %v, want ErrClosed", err)
 				}
 			})
+		}
+	}
+}
+
+// A message that the connection's end cuts is never handed out for the whole, wherever the cut is.
+func TestCut(t *testing.T) {
+	const length = 20 << 10
+	frame := append([]byte{0x82, 126, length >> 8, length & 0xff}, make([]byte, length)...)
+	for _, client := range sides {
+		for _, n := range []int{1, 3, 4, 5, 4 + 4<<10, 4 + 8<<10, 4 + 16<<10, len(frame) - 1} {
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				key := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+				nc, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer nc.Close()
+				// If it cannot be written, the client is told nothing and fails.
+				fmt.Fprintf(nc, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+					"Sec-WebSocket-Protocol: %s\r\nSec-WebSocket-Accept: %s\r\n\r\n%s",
+					subprotocol, base64.StdEncoding.EncodeToString(key[:]), frame[:n])
+			}))
+			c, err := client.dial(context.Background(), "ws"+srv.URL[len("http"):])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if msg, err := c.Recv(context.Background()); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%s: cut at %d of %d: %d bytes, %v", client.name, n, len(frame), len(msg), err)
+			}
+			c.Close()
+			srv.Close()
 		}
 	}
 }
