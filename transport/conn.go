@@ -63,7 +63,8 @@ type Limiter interface {
 // StatusCloser is a Conn that can say why it closes.
 type StatusCloser interface {
 	// CloseStatus is Close with a WebSocket status code and a reason, cut at 123 bytes: 1000 for a
-	// goodbye, which Close says too, 1002 for a protocol error. Only the first call's counts, and
+	// goodbye, which Close says too, 1002 for a protocol error, or another that RFC 6455 lets an
+	// endpoint send. Only the first call of either counts, and
 	// transports without status codes have no such method.
 	CloseStatus(code int, reason string) error
 }

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,7 +62,10 @@ func raw(t *testing.T) (*rawClient, transport.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() {
+		c.Close() // first: it would not answer
+		conn.Close()
+	})
 	return c, conn
 }
 
@@ -273,6 +277,11 @@ func TestWebSocketN12SilentPeer(t *testing.T) {
 type library struct {
 	reading chan struct{} // holds one while somebody reads
 	dropped chan struct{}
+	once    sync.Once // for dropped
+}
+
+func newLibrary() *library {
+	return &library{reading: make(chan struct{}, 1), dropped: make(chan struct{})}
 }
 
 func (l *library) Reader(ctx context.Context) (int, io.Reader, error) {
@@ -286,7 +295,7 @@ func (l *library) Reader(ctx context.Context) (int, io.Reader, error) {
 	}
 	select {
 	case <-ctx.Done():
-		close(l.dropped)
+		_ = l.CloseNow()
 	case <-l.dropped:
 	}
 	return 0, nil, net.ErrClosed
@@ -314,7 +323,10 @@ func (l *library) Close(int, string) error {
 	return nil
 }
 
-func (l *library) CloseNow() error { close(l.dropped); return nil }
+func (l *library) CloseNow() error {
+	l.once.Do(func() { close(l.dropped) })
+	return nil
+}
 
 func (*library) SetReadLimit(int64) {}
 
@@ -326,7 +338,7 @@ func TestWebSocketN12CloseInTime(t *testing.T) {
 		"in Send": func(c transport.Conn) { c.Send(bg, []byte("x")) },
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c := transport.FromWebSocket(&library{make(chan struct{}, 1), make(chan struct{})})
+			c := transport.FromWebSocket(newLibrary())
 			go calls(c)
 			synctest.Wait()
 			start := time.Now()
@@ -341,7 +353,7 @@ func TestWebSocketN12CloseInTime(t *testing.T) {
 // Close waits for a Write that runs: the libraries lose what is written beside their Close.
 func TestWebSocketClosesBehindSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &slowWriter{library: library{make(chan struct{}, 1), make(chan struct{})}}
+		l := &slowWriter{library: newLibrary()}
 		c := transport.FromWebSocket(l)
 		sent := make(chan error, 1)
 		go func() { sent <- c.Send(bg, []byte("x")) }()
@@ -355,7 +367,7 @@ func TestWebSocketClosesBehindSend(t *testing.T) {
 }
 
 type slowWriter struct {
-	library
+	*library
 	order string
 }
 
@@ -368,8 +380,7 @@ func (l *slowWriter) Write(context.Context, int, []byte) error {
 
 func (l *slowWriter) Close(int, string) error {
 	l.order += ", close"
-	close(l.dropped)
-	return nil
+	return l.CloseNow()
 }
 
 // What ends the library's Close early ends every call on the connection.
