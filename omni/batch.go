@@ -102,7 +102,7 @@ func (b *batcher[T]) collect(call context.Context) error {
 			return nil
 		case !isDone(b.p.src.Done()):
 			return err
-		case len(b.buf) > 0 && !isDone(b.s.done):
+		case len(b.buf) > 0 && !b.s.stopped.Load():
 			return nil // what came before the end; that comes with the next call
 		default:
 			return b.s.end(err)

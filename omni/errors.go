@@ -12,7 +12,7 @@ import (
 // unknown code is passed through unchanged.
 type Code uint32
 
-// The codes of the protocol (SPEC.md, "Codes").
+// The codes of the protocol (SPEC.md, rule 13).
 const (
 	CodeDone         Code = 0 // a clean end
 	CodeCanceled     Code = 1 // one side lost interest

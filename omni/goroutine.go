@@ -11,9 +11,10 @@ var errExited error = &StreamError{Code: CodeInternal, Reason: "the goroutine ex
 // window is the default one; for another use NewStream and go.
 //
 // The ctx that f gets ends with its cause when ctx does or when the reader
-// canceled, and also when the reader took the end. If ctx ends first, the
-// reader gets what was written and then the cause. Leaving the reader's loop waits for f to return, so an f that
-// ignores its ctx makes it wait. A panic in f is not recovered.
+// canceled, and also when the reader took the end. If ctx ends before f
+// returns, the reader gets what was written and then the cause. Leaving the
+// reader's loop waits for f to return, so an f that ignores its ctx makes it
+// wait. A panic in f is not recovered.
 func Produce[T any](ctx context.Context, f func(context.Context, *Consumer[T]) error) *Producer[T] {
 	checkContext(ctx, "Produce")
 	if f == nil {
@@ -40,7 +41,11 @@ func produce[T any](ctx context.Context, opt *Options, up func(context.Context),
 			}
 			release(nil)
 		}()
-		if err = f(inner, c); err == nil {
+		err = f(inner, c)
+		if err == nil && ctx.Err() != nil {
+			err = causeOf(ctx) // f may have stopped for that
+		}
+		if err == nil {
 			err = c.End()
 		}
 	}()

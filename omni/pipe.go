@@ -24,7 +24,7 @@ func (p *Producer[T]) Pipe(ctx context.Context, c *Consumer[T]) error {
 // lesser demand of the two, so one that never asks holds up the other, until
 // it cancels; p is canceled when both have. Items are not copied: if they
 // hold pointers, the two readers share what those point to. If ctx ends
-// first, all is canceled with its cause. It starts a goroutine.
+// first, all is canceled with its cause. It starts three goroutines.
 func Tee[T any](ctx context.Context, p *Producer[T]) (*Producer[T], *Producer[T]) {
 	checkProducers(ctx, "Tee", []*Producer[T]{p})
 	// Pure pull: a window would be demand that nobody spoke of.

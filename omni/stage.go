@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 )
 
 // A stage is a Source that pulls from other sources on its reader's
@@ -34,6 +35,8 @@ type stage[U any] struct {
 	stop func() bool // ends the watch on ctx; set by start
 	err  error       // set when done is closed, io.EOF for a clean end
 	done chan struct{}
+
+	stopped atomic.Bool // done is closed; for a look without the lock
 }
 
 // newStage returns a stage without its funcs.
@@ -90,12 +93,12 @@ func (s *stage[U]) Next(ctx context.Context, ask bool) (v U, err error) {
 	if s.ctx.Err() != nil {
 		s.Cancel(causeOf(s.ctx))
 	}
-	if isDone(s.done) {
+	if s.stopped.Load() {
 		err = s.ending()
 	} else {
 		// A call whose ctx has ended takes what is here and asks for nothing.
 		v, err = s.pull(ctx, ask && ctx.Err() == nil)
-		if err == nil && isDone(s.done) {
+		if err == nil && s.stopped.Load() {
 			// Canceled meanwhile: nothing comes after the end.
 			var zero U
 			v, err = zero, s.ending()
@@ -119,6 +122,7 @@ func (s *stage[U]) end(err error) error {
 		return err
 	}
 	s.err = err
+	s.stopped.Store(true)
 	close(s.done)
 	stop := s.stop
 	s.mu.Unlock()
@@ -133,7 +137,7 @@ func (s *stage[U]) interrupted(call context.Context) error {
 	switch {
 	case s.ctx.Err() != nil:
 		return s.end(causeOf(s.ctx))
-	case isDone(s.done):
+	case s.stopped.Load():
 		return s.ending()
 	case call.Err() != nil:
 		return causeOf(call)
@@ -158,7 +162,7 @@ func cleanIsNil(err error) error {
 
 // Request implements Source.
 func (s *stage[U]) Request(n uint32) {
-	if !isDone(s.done) {
+	if !s.stopped.Load() {
 		s.request(n)
 	}
 }

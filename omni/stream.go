@@ -39,14 +39,15 @@ type stream[T any] struct {
 	wgate gate // held by the one that waits for demand
 	wmu   sync.Mutex
 	// Guarded by wmu:
-	pending []T      // written and not handed over
-	spare   []T      // an empty chunk for pending to go on with
-	written uint64   // items, ever
-	granted uint64   // largest total that was fetched from demand
-	waiting bool     // the reader waits: hand over at once; cleared by the hand-over
-	state   endState // of the writing end
-	werr    error    // set with canceled, and by finishWrite
-	closed  bool     // items is closed
+	pending []T           // written and not handed over
+	spare   []T           // an empty chunk for pending to go on with
+	written uint64        // items, ever
+	granted uint64        // largest total that was fetched from demand
+	grown   chan struct{} // closed when granted grows; nil if nobody waits for that
+	waiting bool          // the reader waits: hand over at once; cleared by the hand-over
+	state   endState      // of the writing end
+	werr    error         // set with canceled, and by finishWrite
+	closed  bool          // items is closed
 	wdone   chan struct{}
 	wisDone bool // wdone is closed
 
@@ -163,8 +164,17 @@ func (s *stream[T]) Credit(ctx context.Context, after uint64) (asked, written ui
 // demand channel, the others at the gate, and each looks for itself after
 // every change, since one may be content with less than another.
 func (s *stream[T]) awaitDemand(ctx context.Context, after uint64) error {
-	if err := s.wgate.lock(ctx); err != nil {
-		return err
+	if !s.wgate.tryLock() {
+		grown := s.growth(after)
+		if grown == nil {
+			return nil
+		}
+		if !s.wgate.lockUnless(ctx, grown) {
+			if isDone(grown) {
+				return nil
+			}
+			return causeOf(ctx)
+		}
 	}
 	defer s.wgate.unlock()
 	// The one who held the gate before may have got what we are after.
@@ -183,8 +193,27 @@ func (s *stream[T]) awaitDemand(ctx context.Context, after uint64) error {
 // grant notes a total that came up the demand channel.
 func (s *stream[T]) grant(total uint64) {
 	s.wmu.Lock()
+	defer s.wmu.Unlock()
 	s.granted = max(s.granted, total)
-	s.wmu.Unlock()
+	if s.grown != nil {
+		close(s.grown)
+		s.grown = nil
+	}
+}
+
+// growth returns a channel that closes when granted grows, nil if there is
+// nothing to wait for. Those at the gate need it: the one who holds the gate
+// may get what is enough for them and go on waiting for more.
+func (s *stream[T]) growth(after uint64) <-chan struct{} {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if s.state != open || s.granted > after {
+		return nil
+	}
+	if s.grown == nil {
+		s.grown = make(chan struct{})
+	}
+	return s.grown
 }
 
 // totals returns what was asked for and written, or why nothing may be
