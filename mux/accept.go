@@ -2,6 +2,7 @@ package mux
 
 import (
 	"context"
+	"io"
 
 	"omnistreams.dev/omni"
 )
@@ -26,7 +27,7 @@ func (s *Session) Accept(ctx context.Context) (*Incoming, error) {
 	for {
 		switch {
 		case s.e.over:
-			return nil, s.overErr()
+			return nil, s.e.overErr()
 		case s.e.admitted && len(s.e.accepts) > 0:
 			in := s.e.accepts[0]
 			s.e.accepts[0] = nil
@@ -78,23 +79,37 @@ func (in *Incoming) Reply(ctx context.Context, metadata []byte) (*omni.Consumer[
 	defer s.unlock()
 	switch {
 	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
+		return nil, causeOf(ctx)
 	case len(metadata) > maxMetadata:
 		return nil, &TooLargeError{Size: len(metadata), Limit: maxMetadata}
-	case i.kind != kindCall:
+	}
+	o, err := i.answer(metadata)
+	if err != nil {
+		return nil, err
+	}
+	return omni.NewConsumer(&writeEnd{s, o}), nil
+}
+
+// answer opens the answer of a call.
+func (in *incoming) answer(metadata []byte) (*outgoing, error) {
+	e := in.e
+	switch {
+	case in.kind != kindCall:
 		return nil, ErrNotCall
-	case i.reply != nil:
+	case in.reply != nil:
 		return nil, ErrAnswered
-	case s.e.over:
-		return nil, s.overErr()
-	case i.refusal || i.closeGiven:
-		return nil, i.err
-	case s.e.numbersLeft() == 0:
-		s.e.exhaust()
+	case e.over:
+		return nil, e.overErr()
+	case in.refusal && in.err == io.EOF, in.closeGiven:
+		return nil, &omni.StreamError{Code: omni.CodeCanceled, Reason: "the call was closed without an answer"}
+	case in.refusal:
+		return nil, in.err
+	case e.numbersLeft() == 0:
+		e.exhaust()
 		return nil, ErrExhausted
 	}
-	i.reply = s.e.open(kindAnswer, i, metadata)
-	return omni.NewConsumer(&writeEnd{s, i.reply}), nil
+	in.reply = e.open(kindAnswer, in, metadata)
+	return in.reply, nil
 }
 
 // Refuse closes a stream that is not wanted, with code 5 and the reason, at
@@ -107,11 +122,7 @@ func (in *Incoming) Refuse(reason string) {
 	if in.in.reply != nil || in.in.closeWant && in.in.kind != kindCall {
 		return
 	}
-	code := omni.CodeRefused
-	if in.in.tookItems > 0 {
-		code = omni.CodeCanceled
-	}
-	in.in.refuse(code, reason)
+	in.in.refuse(omni.CodeRefused, reason)
 }
 
 // finish closes what a handler left behind when it returned err.
@@ -119,6 +130,9 @@ func (in *Incoming) finish(err error) {
 	in.s.mu.Lock()
 	defer in.s.unlock()
 	i := in.in
+	if err == nil && i.finished && i.err != io.EOF {
+		err = i.err // what the handler canceled its input with, or the caller
+	}
 	if err == nil && i.peerLast == wordEnd && i.next == len(i.items) {
 		_, _, _ = i.take() // all that is left of it is the end
 	}

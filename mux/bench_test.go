@@ -12,7 +12,7 @@ import (
 )
 
 // tcp returns the two ends of one connection over loopback.
-func tcp(b *testing.B) (client, server net.Conn) {
+func tcp(b testing.TB) (client, server net.Conn) {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

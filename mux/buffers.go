@@ -45,3 +45,15 @@ func (b *buffers) put(buf []byte) {
 	b.classes[c] = append(b.classes[c], buf)
 	b.held += n
 }
+
+// closeUp makes room in a list whose first elements are spent, if it is full
+// and they are half of it: a list that never gets empty does not grow for
+// ever.
+func closeUp(list [][]byte, spent int) ([][]byte, int) {
+	if len(list) < cap(list) || spent < len(list)-spent {
+		return list, spent
+	}
+	n := copy(list, list[spent:])
+	clear(list[n:])
+	return list[:n], 0
+}

@@ -16,7 +16,7 @@ type writeEnd struct {
 // Write implements omni.Sink. The item is copied before it returns.
 func (w *writeEnd) Write(ctx context.Context, item []byte) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return causeOf(ctx)
 	}
 	s := w.s
 	s.mu.Lock()
@@ -58,7 +58,7 @@ func (w *writeEnd) writeLarge(ctx context.Context, item []byte) error {
 // It reports whether the engine keeps frame.
 func (w *writeEnd) writeFrame(ctx context.Context, frame []byte) (kept bool, err error) {
 	if ctx.Err() != nil {
-		return false, context.Cause(ctx)
+		return false, causeOf(ctx)
 	}
 	w.s.mu.Lock()
 	defer w.s.unlock()

@@ -21,6 +21,7 @@ type engine struct {
 	helloGiven bool
 	peer       hello  // valid once peerKnown
 	peerKnown  bool   // the peer's HELLO came
+	lively     bool   // something came; the session takes it back
 	admitted   bool   // and CheckPeer had nothing against it
 	ready      signal // admitted, or over
 
@@ -42,6 +43,7 @@ type engine struct {
 	// What waits to be packed.
 	sending  queue[outgoing] // streams with segments
 	replying queue[incoming] // streams with REQUEST or CLOSE due
+	crowded  bool            // control left no room for the next segment
 	bufs     buffers
 
 	ping     pinger
@@ -51,6 +53,7 @@ type engine struct {
 	over      bool              // no stream can live any more
 	err       error             // why; nil after a clean shutdown
 	farewell  *omni.StreamError // FAIL on 0 to be packed
+	broken    bool              // the peer broke a rule
 	lastGiven bool              // FAIL on 0 was packed: nothing goes after it
 	peerGone  bool              // the peer's FAIL on 0 came, or the transport ended
 	ended     signal            // over
@@ -95,7 +98,7 @@ func (e *engine) finish(err error) {
 // lostError is what a stream gets that lived when the session ended.
 func (e *engine) lostError() error {
 	code := omni.CodeInternal
-	if se, ok := e.err.(*omni.StreamError); ok {
+	if se, ok := e.err.(*omni.StreamError); ok && !promisesRetry(se.Code) {
 		code = se.Code
 	}
 	cause := ErrSessionLost
@@ -113,16 +116,15 @@ func (e *engine) fail(reason *omni.StreamError) {
 		return
 	}
 	e.farewell = reason
+	e.broken = reason.Code != omni.CodeRefused
 	e.finish(reason)
 }
 
 // openError says why no new stream can be opened, nil if one can.
 func (e *engine) openError() error {
 	switch {
-	case e.over && e.err != nil:
-		return e.err
 	case e.over:
-		return ErrClosed
+		return e.overErr()
 	case e.shutdown.closeErr != nil:
 		return e.shutdown.closeErr
 	case e.shutdown.endWant:

@@ -1,8 +1,12 @@
 package mux
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+
+	"omnistreams.dev/omni"
 )
 
 // ErrClosed is the session's error after its own Close, and that of calls on
@@ -52,12 +56,42 @@ func (e *CutError) Error() string {
 	return fmt.Sprintf("mux: shutdown cut %d streams: %v", len(e.Cut), e.Cause)
 }
 
+// Unwrap makes it an omni.ErrTooLarge, which is what a peer is told if the
+// error is used to cancel a stream.
+func (e *TooLargeError) Unwrap() error { return omni.ErrTooLarge }
+
 // Unwrap returns the cause.
 func (e *CutError) Unwrap() error { return e.Cause }
+
+// causeOf is why ctx ended. io.EOF among causes, as when a reader's error is
+// passed on to cancel others, must not look like a clean end here.
+func causeOf(ctx context.Context) error {
+	return notEOF(context.Cause(ctx))
+}
+
+// notEOF is err, save that an io.EOF becomes what is no clean end.
+func notEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
 
 // lostCause makes a session's end be both ErrSessionLost and what caused it.
 type lostCause struct{ err error }
 
 func (l *lostCause) Error() string   { return l.err.Error() }
 func (l *lostCause) Is(t error) bool { return t == ErrSessionLost }
-func (l *lostCause) Unwrap() error   { return l.err }
+
+// Unwrap hides a code that promises a stream's opener that nothing was looked
+// at: of a stream that lived nobody knows that.
+func (l *lostCause) Unwrap() error {
+	if se, ok := l.err.(*omni.StreamError); ok && promisesRetry(se.Code) {
+		return se.Cause
+	}
+	return l.err
+}
+
+func promisesRetry(code omni.Code) bool {
+	return code == omni.CodeRefused || code == omni.CodeShuttingDown
+}

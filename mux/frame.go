@@ -9,7 +9,7 @@ import (
 	"omnistreams.dev/omni"
 )
 
-// frameType is the first byte of a frame (SPEC.md, "Frames").
+// frameType is the first byte of a frame (SPEC.md, rule 0).
 type frameType uint8
 
 const (
@@ -63,25 +63,42 @@ type frame struct {
 	payload []byte
 }
 
-// fault makes the error for a broken rule: what FAIL on stream 0 says.
-func fault(code omni.Code, format string, args ...any) *omni.StreamError {
-	return &omni.StreamError{Code: code, Reason: fmt.Sprintf(format, args...)}
+// fault makes the error for a broken rule: what FAIL on stream 0 says. rule is
+// its number in SPEC.md.
+func fault(rule int, code omni.Code, format string, args ...any) *omni.StreamError {
+	return &omni.StreamError{Code: code, Reason: fmt.Sprintf("rule %d: "+format, append([]any{rule}, args...)...)}
 }
 
 // cutFrame takes the first frame off a message that is not empty.
 func cutFrame(msg []byte) (f frame, rest []byte, bad *omni.StreamError) {
 	if len(msg) < headerSize {
-		return f, nil, fault(omni.CodeProtocol, "a frame's header is cut after %d bytes", len(msg))
+		return f, nil, fault(0, omni.CodeProtocol, "a frame's header is cut after %d bytes", len(msg))
 	}
 	f.typ = frameType(msg[0])
 	f.stream = binary.BigEndian.Uint32(msg[1:])
 	n := binary.BigEndian.Uint32(msg[5:])
 	rest = msg[headerSize:]
 	if uint64(n) > uint64(len(rest)) {
-		return f, nil, fault(omni.CodeProtocol, "%v says %d bytes and has %d", f.typ, n, len(rest))
+		return f, nil, fault(0, omni.CodeProtocol, "%v says %d bytes and has %d", f.typ, n, len(rest))
 	}
 	f.payload = rest[:n:n]
 	return f, rest[n:], nil
+}
+
+// checkStream says whether the stream number suits the type, which is looked
+// at before the payload's length; HELLO's magic goes before even that.
+func (f *frame) checkStream() *omni.StreamError {
+	switch f.typ {
+	case frameOpen, frameData, frameRequest:
+		if f.stream == 0 {
+			return fault(0, omni.CodeProtocol, "%v on stream 0", f.typ)
+		}
+	case framePing, framePong:
+		if f.stream != 0 {
+			return fault(0, omni.CodeProtocol, "%v on stream %d, not 0", f.typ, f.stream)
+		}
+	}
+	return nil
 }
 
 func appendHeader(b []byte, t frameType, stream uint32, length int) []byte {
@@ -120,15 +137,24 @@ func (h *hello) append(b []byte) []byte {
 	return append(b, h.metadata...)
 }
 
-func parseHello(p []byte) (h hello, bad *omni.StreamError) {
-	if len(p) < len(magic)+1 || string(p[:len(magic)]) != magic {
-		return h, fault(omni.CodeVersion, "HELLO does not begin with %s", magic)
+// parseHello checks HELLO's magic and version before all else, the stream
+// number included: they mean the same in every version.
+func parseHello(f frame) (h hello, bad *omni.StreamError) {
+	p := f.payload
+	if len(p) >= len(magic) && string(p[:len(magic)]) != magic {
+		return h, fault(1, omni.CodeVersion, "HELLO does not begin with %s", magic)
 	}
-	if h.version = p[4]; h.version == 0 {
-		return h, fault(omni.CodeVersion, "HELLO says version 0; this side speaks 1 to %d", version)
+	if len(p) > len(magic) {
+		h.version = p[len(magic)]
+		if h.version == 0 {
+			return h, fault(1, omni.CodeVersion, "HELLO says version 0; this side speaks 1 to %d", version)
+		}
 	}
-	if len(p) < helloSize {
-		return h, fault(omni.CodeProtocol, "HELLO has %d bytes, at least %d are due", len(p), helloSize)
+	switch {
+	case f.stream != 0:
+		return h, fault(0, omni.CodeProtocol, "HELLO on stream %d, not 0", f.stream)
+	case len(p) < helloSize:
+		return h, fault(1, omni.CodeProtocol, "HELLO has %d bytes, at least %d are due", len(p), helloSize)
 	}
 	h.maxItem = binary.BigEndian.Uint32(p[5:])
 	h.streams = binary.BigEndian.Uint32(p[9:])
@@ -136,12 +162,12 @@ func parseHello(p []byte) (h hello, bad *omni.StreamError) {
 	h.bytes = binary.BigEndian.Uint32(p[17:])
 	h.metadata = p[helloSize:]
 	switch {
-	case h.maxItem > maxItemLimit:
-		return h, fault(omni.CodeProtocol, "HELLO: max_item %d is over %d", h.maxItem, maxItemLimit)
-	case h.items > 0 && h.bytes < h.maxItem:
-		return h, fault(omni.CodeProtocol, "HELLO grants items but only %d bytes, less than max_item %d", h.bytes, h.maxItem)
 	case len(h.metadata) > maxMetadata:
-		return h, fault(omni.CodeTooLarge, "HELLO: metadata of %d bytes is over %d", len(h.metadata), maxMetadata)
+		return h, fault(9, omni.CodeTooLarge, "HELLO: metadata of %d bytes is over %d", len(h.metadata), maxMetadata)
+	case h.maxItem > maxItemLimit:
+		return h, fault(1, omni.CodeProtocol, "HELLO: max_item %d is over %d", h.maxItem, maxItemLimit)
+	case h.items > 0 && h.bytes < h.maxItem:
+		return h, fault(3, omni.CodeProtocol, "HELLO grants items but only %d bytes, less than max_item %d", h.bytes, h.maxItem)
 	}
 	return h, nil
 }
@@ -155,16 +181,18 @@ func appendOpen(b []byte, stream uint32, kind uint8, answers uint32, metadata []
 
 func parseOpen(p []byte) (kind uint8, answers uint32, metadata []byte, bad *omni.StreamError) {
 	if len(p) < 5 {
-		return 0, 0, nil, fault(omni.CodeProtocol, "OPEN has %d bytes, at least 5 are due", len(p))
+		return 0, 0, nil, fault(0, omni.CodeProtocol, "OPEN has %d bytes, at least 5 are due", len(p))
 	}
 	kind, answers, metadata = p[0], binary.BigEndian.Uint32(p[1:]), p[5:]
 	switch {
-	case kind > kindAnswer:
-		bad = fault(omni.CodeProtocol, "OPEN: there is no kind %d", kind)
-	case kind != kindAnswer && answers != 0:
-		bad = fault(omni.CodeProtocol, "OPEN: kind %d answers nothing, but names %d", kind, answers)
 	case len(metadata) > maxMetadata:
-		bad = fault(omni.CodeTooLarge, "OPEN: metadata of %d bytes is over %d", len(metadata), maxMetadata)
+		bad = fault(9, omni.CodeTooLarge, "OPEN: metadata of %d bytes is over %d", len(metadata), maxMetadata)
+	case kind > kindAnswer:
+		bad = fault(0, omni.CodeProtocol, "OPEN: there is no kind %d", kind)
+	case kind != kindAnswer && answers != 0:
+		bad = fault(0, omni.CodeProtocol, "OPEN: kind %d answers nothing, but names %d", kind, answers)
+	case kind == kindAnswer && answers == 0:
+		bad = fault(0, omni.CodeProtocol, "OPEN: an answer to no call")
 	}
 	return kind, answers, metadata, bad
 }
@@ -177,11 +205,11 @@ func appendTotals(b []byte, stream uint32, items, bytes uint64) []byte {
 
 func parseTotals(p []byte) (items, bytes uint64, bad *omni.StreamError) {
 	if len(p) != 16 {
-		return 0, 0, fault(omni.CodeProtocol, "REQUEST has %d bytes, not 16", len(p))
+		return 0, 0, fault(0, omni.CodeProtocol, "REQUEST has %d bytes, not 16", len(p))
 	}
 	items, bytes = binary.BigEndian.Uint64(p), binary.BigEndian.Uint64(p[8:])
 	if items > maxTotal || bytes > maxTotal {
-		return 0, 0, fault(omni.CodeProtocol, "REQUEST: a total is over 2^53-1")
+		return 0, 0, fault(2, omni.CodeProtocol, "REQUEST: a total is over 2^53-1")
 	}
 	return items, bytes, nil
 }
@@ -209,10 +237,10 @@ func cutReason(s string) string {
 
 func parseReason(t frameType, p []byte) (code omni.Code, reason string, bad *omni.StreamError) {
 	if len(p) < 4 {
-		return 0, "", fault(omni.CodeProtocol, "%v has %d bytes, at least 4 are due", t, len(p))
+		return 0, "", fault(0, omni.CodeProtocol, "%v has %d bytes, at least 4 are due", t, len(p))
 	}
 	if len(p)-4 > maxReason {
-		return 0, "", fault(omni.CodeTooLarge, "%v: a reason of %d bytes is over %d", t, len(p)-4, maxReason)
+		return 0, "", fault(9, omni.CodeTooLarge, "%v: a reason of %d bytes is over %d", t, len(p)-4, maxReason)
 	}
 	return omni.Code(binary.BigEndian.Uint32(p)), strings.ToValidUTF8(string(p[4:]), "\uFFFD"), nil
 }

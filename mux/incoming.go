@@ -62,7 +62,7 @@ func (e *engine) newIncoming(kind uint8, id uint32, metadata []byte) *incoming {
 // data takes one item that arrived.
 func (in *incoming) data(payload []byte) *omni.StreamError {
 	if in.gotItems+1 > in.grantItems || in.gotBytes+uint64(len(payload)) > in.grantBts {
-		return fault(omni.CodeNoCredit, "DATA on stream %d without credit: item %d of %d granted, byte %d of %d",
+		return fault(4, omni.CodeNoCredit, "DATA on stream %d without credit: item %d of %d granted, byte %d of %d",
 			in.id, in.gotItems+1, in.grantItems, in.gotBytes+uint64(len(payload)), in.grantBts)
 	}
 	in.gotItems++
@@ -74,9 +74,7 @@ func (in *incoming) data(payload []byte) *omni.StreamError {
 		return nil
 	}
 	item := in.copyItem(payload)
-	if in.next == len(in.items) {
-		in.items, in.next = in.items[:0], 0
-	}
+	in.items, in.next = closeUp(in.items, in.next)
 	in.items = append(in.items, item)
 	in.changed.fire()
 	return nil
@@ -85,7 +83,7 @@ func (in *incoming) data(payload []byte) *omni.StreamError {
 // copyItem returns payload in memory that is the reader's: it lies in a large
 // message, which one small item would keep from being used again.
 func (in *incoming) copyItem(payload []byte) []byte {
-	if in.reuse {
+	if in.reuse && len(payload) >= smallestBuffer/2 { // a shorter one would take far more than is charged
 		return append(in.e.bufs.get(len(payload)), payload...)
 	}
 	item := make([]byte, len(payload))
@@ -178,16 +176,25 @@ func (in *incoming) finish(err error) {
 	in.finished, in.err = true, err
 	in.e.stats.ItemsDropped += uint64(len(in.items) - in.next)
 	in.items, in.next = nil, 0
-	in.e.budget.giveBack(in.lent)
-	in.lent = 0
+	in.returnLent()
 	in.done.close()
 	in.changed.fire()
 }
 
-// letGo says that the application is done with the stream.
+// returnLent gives back what the stream's window borrowed.
+func (in *incoming) returnLent() {
+	in.e.budget.giveBack(in.lent)
+	in.lent = 0
+}
+
+// letGo says that the application is done with the stream. The codes that
+// promise that nothing was looked at are not said if something was.
 func (in *incoming) letGo(code omni.Code, reason string, refusal bool) {
 	if in.closeWant && !refusal || in.closeGiven {
 		return
+	}
+	if in.tookItems > 0 && (code == omni.CodeRefused || code == omni.CodeShuttingDown) {
+		code = omni.CodeCanceled
 	}
 	in.closeWant, in.closeCode, in.closeReason, in.refusal = true, code, reason, refusal
 	in.e.replying.push(&in.place, in)
@@ -276,15 +283,31 @@ func (in *incoming) grants() (items, bytes uint64) {
 	if ahead == 0 {
 		return in.tookItems, in.tookBytes
 	}
+	window := in.window()
 	part := cfg.share() + in.lent
-	if want := cfg.window + itemCharge*int64(ahead); want > part {
+	if want := window + itemCharge*int64(ahead); want > part {
 		more := in.e.budget.lend(want - part)
 		in.lent += more
 		part += more
 	}
-	ahead = min(ahead, uint64(part-int64(cfg.maxItem))/itemCharge)
-	window := min(cfg.window, part-itemCharge*int64(ahead))
-	return in.tookItems + ahead, in.tookBytes + uint64(window)
+	// What is granted stays granted, so items get what bytes have left.
+	held := max(int64(cfg.maxItem), int64(in.grantBts-min(in.grantBts, in.tookBytes)))
+	ahead = min(ahead, uint64(max(0, part-held))/itemCharge)
+	ahead = max(ahead, in.grantItems-in.tookItems)
+	window = max(int64(cfg.maxItem), min(window, part-itemCharge*int64(ahead)))
+	return in.tookItems + ahead, max(in.grantBts, in.tookBytes+uint64(window))
+}
+
+// window is how many bytes the stream should be granted ahead of what was
+// taken. It grows with that: a stream from which little was ever taken borrows
+// little, since what it is granted is not given back while it is idle.
+func (in *incoming) window() int64 {
+	const first = 16 << 10
+	cfg := in.e.cfg
+	if in.tookBytes >= uint64(cfg.window) {
+		return cfg.window
+	}
+	return min(cfg.window, int64(cfg.maxItem)+first+4*int64(in.tookBytes))
 }
 
 // lose ends a stream that lives when the session is over. What arrived can

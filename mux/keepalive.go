@@ -15,8 +15,8 @@ const helloTimeout = 10 * time.Second
 type keepalive struct {
 	timer   *time.Timer
 	started time.Time
-	heard   time.Time // the last message came
-	pinged  time.Time // our PING for the present silence; zero for none
+	heard   time.Time // something came that proves the peer alive
+	pinged  time.Time // our PING for the silence since then; zero for none
 	sending time.Time // the transport has had a message since; zero for none
 }
 
@@ -25,7 +25,20 @@ func (s *Session) startKeepalive() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.alive.started, s.alive.heard = now, now
-	s.alive.timer = time.AfterFunc(helloTimeout, s.tick)
+	s.alive.timer = time.AfterFunc(min(helloTimeout, s.cfg.keepAlive), s.tick)
+}
+
+// heardLocked is called when a message has come. What proves nothing, a PONG
+// that nobody asked for, does not break the silence.
+func (s *Session) heardLocked() {
+	if s.e.lively {
+		s.e.lively = false
+		s.alive.heard = time.Now()
+		if !s.alive.pinged.IsZero() {
+			s.alive.pinged = time.Time{}
+			s.alive.timer.Reset(s.cfg.keepAlive) // it is set for the PONG
+		}
+	}
 }
 
 // tick looks whether something is late and sets the timer for the next look.
@@ -38,22 +51,22 @@ func (s *Session) tick() {
 	now, k := time.Now(), &s.alive
 	if !s.e.peerKnown {
 		if late := now.Sub(k.started); late < helloTimeout {
-			k.timer.Reset(helloTimeout - late)
+			k.timer.Reset(min(helloTimeout-late, s.cfg.keepAlive))
 			return
 		}
-		s.e.fail(fault(omni.CodeTimeout, "HELLO did not come within %v", helloTimeout))
+		s.e.fail(fault(1, omni.CodeTimeout, "HELLO did not come within %v", helloTimeout))
 		return
 	}
-	next := s.cfg.keepAlive
+	var next time.Duration
 	silence := now.Sub(k.heard)
 	switch {
 	case !k.sending.IsZero() && now.Sub(k.sending) >= s.cfg.keepAlive+s.cfg.timeout:
-		s.e.fail(fault(omni.CodeTimeout, "the peer did not read for %v", now.Sub(k.sending)))
+		s.e.fail(fault(11, omni.CodeTimeout, "the peer did not read for %v", now.Sub(k.sending)))
 		return
-	case k.pinged.After(k.heard) || k.pinged.Equal(k.heard):
+	case !k.pinged.IsZero():
 		waited := now.Sub(k.pinged)
 		if waited >= s.cfg.timeout {
-			s.e.fail(fault(omni.CodeTimeout, "the peer was silent for %v", silence))
+			s.e.fail(fault(11, omni.CodeTimeout, "the peer was silent for %v", silence))
 			return
 		}
 		next = s.cfg.timeout - waited
@@ -74,7 +87,7 @@ func (s *Session) Ping(ctx context.Context) (time.Duration, error) {
 	s.mu.Lock()
 	defer s.unlock()
 	if ctx.Err() != nil {
-		return 0, context.Cause(ctx)
+		return 0, causeOf(ctx)
 	}
 	if err := s.awaitReady(ctx); err != nil {
 		return 0, err
@@ -83,7 +96,7 @@ func (s *Session) Ping(ctx context.Context) (time.Duration, error) {
 	n := s.e.ping.next()
 	for s.e.ping.ponged < n {
 		if s.e.over {
-			return 0, s.overErr()
+			return 0, s.e.overErr()
 		}
 		if err := s.await(ctx, &s.e.ping.answered); err != nil {
 			return 0, err

@@ -26,8 +26,8 @@ func (s *Session) readLoop() {
 			}
 			continue
 		}
-		s.alive.heard = time.Now()
 		s.e.receive(msg)
+		s.heardLocked()
 		gone, mute := s.e.peerGone, s.e.farewell == nil
 		s.unlock()
 		if gone {
@@ -47,10 +47,10 @@ func (s *Session) receiveErrLocked(err error) bool {
 	switch {
 	case s.e.over:
 	case errors.As(err, &long):
-		s.e.fail(fault(omni.CodeTooLarge, "a message of %d bytes is over %d", long.Size, long.Limit))
+		s.e.fail(fault(9, omni.CodeTooLarge, "a message of %d bytes is over %d", long.Size, long.Limit))
 		return false
 	case errors.Is(err, transport.ErrEmpty):
-		s.e.fail(fault(omni.CodeProtocol, "an empty message"))
+		s.e.fail(fault(0, omni.CodeProtocol, "an empty message"))
 		return false
 	}
 	s.lostLocked(err)
@@ -63,7 +63,7 @@ func (s *Session) lostLocked(err error) {
 	if s.e.over {
 		return
 	}
-	s.e.finish(&omni.StreamError{Code: omni.CodeInternal, Reason: "the connection ended", Cause: err})
+	s.e.finish(&omni.StreamError{Code: omni.CodeInternal, Reason: "the connection ended", Cause: notEOF(err)})
 }
 
 // writeLoop packs and sends until the session is over, then sees it out: it
@@ -136,7 +136,7 @@ const (
 func (s *Session) closeConn() {
 	s.shut.Do(func() {
 		s.mu.Lock()
-		broken := s.e.farewell != nil && s.e.farewell.Code != omni.CodeDone && s.e.err != ErrClosed
+		broken := s.e.broken
 		s.mu.Unlock()
 		// An error of closing changes nothing: the session is over.
 		c, ok := s.conn.(transport.StatusCloser)

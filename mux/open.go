@@ -53,14 +53,11 @@ func (s *Session) Call(ctx context.Context, metadata []byte) (*Duplex[[]byte, []
 	if err := s.awaitSlot(ctx, metadata, true); err != nil {
 		return nil, err
 	}
-	o := s.e.open(kindCall, nil, metadata)
-	in := s.e.newIncoming(kindAnswer, 0, nil)
-	o.call = &call{out: o, in: in}
-	in.call = o.call
+	c := s.e.openCall(metadata)
 	return &Duplex[[]byte, []byte]{
-		Out:      omni.NewConsumer(&writeEnd{s, o}),
-		In:       omni.NewProducer(&readEnd{s, in}),
-		metadata: func(ctx context.Context) ([]byte, error) { return s.answerMetadata(ctx, o.call) },
+		Out:      omni.NewConsumer(&writeEnd{s, c.out}),
+		In:       omni.NewProducer(&readEnd{s, c.in}),
+		metadata: func(ctx context.Context) ([]byte, error) { return s.answerMetadata(ctx, c) },
 	}, nil
 }
 
@@ -90,34 +87,44 @@ func (s *Session) awaitSlot(ctx context.Context, metadata []byte, call bool) err
 		return &TooLargeError{Size: len(metadata), Limit: maxMetadata}
 	}
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return causeOf(ctx)
 	}
 	for {
 		if err := s.awaitReady(ctx); err != nil {
 			return err
 		}
-		if s.e.numbersLeft() == 0 {
-			s.e.exhaust()
-			return ErrExhausted
-		}
-		if err := s.e.openError(); err != nil {
+		wait, err := s.e.takeSlot(call)
+		if wait == nil {
 			return err
-		}
-		if s.e.peer.streams == 0 {
-			return &omni.StreamError{Code: omni.CodeNoCredit, Reason: "the peer lets no streams live"}
-		}
-		wait := &s.e.slotFree
-		if uint64(s.e.ownSlots) < uint64(s.e.peer.streams) {
-			if !call || s.e.budget.takeAnswer() {
-				s.e.ownSlots++
-				return nil
-			}
-			wait = &s.e.budget.freed
 		}
 		if err := s.await(ctx, wait); err != nil {
 			return err
 		}
 	}
+}
+
+// takeSlot takes what a new stream needs: a slot and, for a call, its
+// answer's share of the budget. If that is not there it returns the signal to
+// wait for; if it will never be, an error.
+func (e *engine) takeSlot(call bool) (wait *signal, err error) {
+	if e.numbersLeft() == 0 {
+		e.exhaust()
+		return nil, ErrExhausted
+	}
+	if err := e.openError(); err != nil {
+		return nil, err
+	}
+	if call && e.shutdown.peerEnd {
+		return nil, &omni.StreamError{Code: omni.CodeShuttingDown, Reason: "the peer answers no more calls", Remote: true}
+	}
+	if uint64(e.ownSlots) >= uint64(e.peer.streams) {
+		return &e.slotFree, nil
+	}
+	if call && !e.budget.takeAnswer() {
+		return &e.budget.freed, nil
+	}
+	e.ownSlots++
+	return nil, nil
 }
 
 // numbersLeft is how many streams this side can still open.

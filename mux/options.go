@@ -24,7 +24,8 @@ type Options struct {
 	// means 256 KiB.
 	MaxItem int
 	// MaxStreams is how many of the peer's streams may live at a time,
-	// answers apart. Zero means 128; negative means none.
+	// answers apart. Zero means 128; negative means none. Each may come with
+	// up to 16 KiB of metadata, which Budget does not count.
 	MaxStreams int
 	// Prefetch is how many items are kept requested in the reader's name on
 	// every stream that comes in. Zero means 64; negative means none.
@@ -36,12 +37,16 @@ type Options struct {
 	// Budget bounds the sum of all grants of the session, in bytes, an item
 	// counting as its length + 64. Zero means 64 MiB. MaxStreams × MaxItem
 	// may take up half of it: so much is set aside for the peer's streams.
-	// A quarter is kept for the answers of calls and a quarter is lent to
-	// streams whose window is more than one item.
+	// Of the rest, one half is kept for the answers of calls (MaxItem and 64
+	// bytes for each item of Prefetch: with the defaults, 62 calls of this
+	// side can be under way, more wait), the other is lent to streams that
+	// are read fast enough to use a window of more than one item.
 	Budget int64
 	// KeepAlive is how long a peer may be silent before it is sent a PING.
 	// Zero means 15 s. It cannot be turned off: without it a peer that
-	// vanished would never be noticed.
+	// vanished would never be noticed. The longest message must cross the
+	// link within KeepAlive + KeepAliveTimeout, since nothing is heard of
+	// the peer before all of it is there.
 	KeepAlive time.Duration
 	// KeepAliveTimeout is how long it may then go on being silent before
 	// the session ends with code 7. Zero means 15 s.
@@ -62,6 +67,9 @@ const (
 	// itemCharge is what an item costs of the budget besides its length,
 	// so that empty items are bounded too.
 	itemCharge = 64
+	// maxSilence bounds the keepalive's times, so that their sum is one.
+	maxSilence = 365 * 24 * time.Hour
+
 	// maxAhead is how many items a stream is granted at most ahead of what
 	// was taken.
 	maxAhead = 1 << 16
@@ -120,6 +128,10 @@ func newConfig(o *Options) (*config, error) {
 		return nil, fmt.Errorf("mux: Options.Budget: MaxStreams × MaxItem (%d × %d) is over half of it (%d)", streams, maxItem, c.budget)
 	case int64(streams) > c.budget/4/(itemCharge*int64(max(prefetch, 1))):
 		return nil, fmt.Errorf("mux: Options.Budget: MaxStreams × Prefetch × %d (%d × %d × %d) is over a quarter of it (%d)", itemCharge, streams, prefetch, itemCharge, c.budget)
+	case c.keepAlive > maxSilence:
+		return nil, fmt.Errorf("mux: Options.KeepAlive is %v, over %v", c.keepAlive, maxSilence)
+	case c.timeout > maxSilence:
+		return nil, fmt.Errorf("mux: Options.KeepAliveTimeout is %v, over %v", c.timeout, maxSilence)
 	case c.keepAlive < 0:
 		return nil, fmt.Errorf("mux: Options.KeepAlive is negative: %v", c.keepAlive)
 	case c.timeout < 0:

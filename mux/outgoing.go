@@ -71,6 +71,7 @@ func (e *engine) open(kind uint8, answers *incoming, metadata []byte) *outgoing 
 
 // push queues a segment.
 func (o *outgoing) push(seg []byte) {
+	o.segs, o.first = closeUp(o.segs, o.first)
 	o.segs = append(o.segs, seg)
 	o.queued += len(seg)
 	o.e.sending.push(&o.place, o)
@@ -262,22 +263,14 @@ func (o *outgoing) closeBy(code omni.Code, reason string) {
 	o.release()
 }
 
-// dropUnsent drops what the peer wants no more, and sees to it that there is
-// a last word: END if nothing but that was left, else FAIL.
+// dropUnsent drops what the peer wants no more and answers its CLOSE with
+// FAIL, also if END was queued: what is not given is not said.
 func (o *outgoing) dropUnsent(code omni.Code) {
 	if o.lastGiven {
 		return
 	}
-	dropped := false
-	for _, seg := range o.segs[o.first:] {
-		dropped = dropped || frameType(seg[0]) == frameData
-	}
 	o.forget()
-	if o.last == wordEnd && !dropped {
-		o.say(wordEnd, 0, "")
-	} else {
-		o.say(wordFail, code, "")
-	}
+	o.say(wordFail, code, "")
 }
 
 // lose ends a stream that lives when the session is over.
@@ -321,11 +314,19 @@ type call struct {
 	over     bool      // slot and share are given back
 }
 
+// openCall queues a call's OPEN; its slot and its share are taken.
+func (e *engine) openCall(metadata []byte) *call {
+	c := &call{out: e.open(kindCall, nil, metadata), in: e.newIncoming(kindAnswer, 0, nil)}
+	c.out.call, c.in.call = c, c
+	return c
+}
+
 // refused ends the answer that will never come.
 func (c *call) refused(err *omni.StreamError) {
 	c.in.peerLast = wordFail
 	c.in.lastErr = err
 	c.in.closeGiven = true // there is nobody to close it to
+	c.in.returnLent()      // nothing will come; its reader may never look
 	c.in.changed.fire()
 }
 

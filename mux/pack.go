@@ -44,10 +44,14 @@ func (e *engine) pack(m *message) {
 		m.head = e.cfg.hello.append(m.head)
 	}
 	if !e.over {
-		m.head = e.ping.append(m.head)
+		if !e.nextAlone() {
+			m.head = e.ping.append(m.head)
+			if e.peerKnown {
+				m.head = e.shutdown.appendClose(m.head, e)
+				e.packReplies(m)
+			}
+		}
 		if e.peerKnown {
-			m.head = e.shutdown.appendClose(m.head)
-			e.packReplies(m)
 			if e.packSegments(m) {
 				m.tail = e.shutdown.appendEnd(m.tail, e)
 			}
@@ -61,6 +65,15 @@ func (e *engine) pack(m *message) {
 	if m.size > 0 {
 		e.stats.MessagesSent++
 	}
+}
+
+// nextAlone says whether this message is for a segment that did not fit
+// behind the control of the last one: else control that comes all the time
+// would keep it waiting for ever.
+func (e *engine) nextAlone() bool {
+	alone := e.crowded && e.sending.head != nil && e.sending.head.stream.nextSegment() > 0
+	e.crowded = false
+	return alone
 }
 
 func (m *message) assemble() {
@@ -95,6 +108,7 @@ func (e *engine) packSegments(m *message) bool {
 		o := e.sending.head.stream
 		n := o.nextSegment()
 		if before := m.size + len(m.head); before > 0 && before+n > target {
+			e.crowded = len(m.segs) == 0
 			return true
 		}
 		e.sending.pop()

@@ -28,12 +28,16 @@ func (p *pinger) asked(payload []byte) {
 	copy(p.pong[:], payload)
 }
 
-// answer takes a PONG; one that nobody asked for means nothing.
-func (p *pinger) answer(payload []byte) {
-	if n := binary.BigEndian.Uint64(payload); n > p.ponged && n <= p.given {
-		p.ponged = n
-		p.answered.fire()
+// answer takes a PONG and reports whether it answers anything: one that
+// nobody asked for means nothing.
+func (p *pinger) answer(payload []byte) bool {
+	n := binary.BigEndian.Uint64(payload)
+	if n <= p.ponged || n > p.given {
+		return false
 	}
+	p.ponged = n
+	p.answered.fire()
+	return true
 }
 
 // append appends what is due.

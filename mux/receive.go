@@ -7,12 +7,16 @@ import (
 // receive takes one message of the peer. A rule that it breaks ends the
 // session; the frames before the bad one count.
 func (e *engine) receive(msg []byte) {
-	if e.peerGone || e.farewell != nil && e.farewell.Code != omni.CodeDone {
+	switch {
+	case e.peerGone:
+		return
+	case e.farewell != nil && e.farewell.Code != omni.CodeDone:
+		e.peerGone = partingWord(msg)
 		return // our last word was said: read and drop
 	}
 	e.stats.MessagesReceived++
 	if len(msg) == 0 {
-		e.fail(fault(omni.CodeProtocol, "an empty message"))
+		e.fail(fault(0, omni.CodeProtocol, "an empty message"))
 		return
 	}
 	for len(msg) > 0 {
@@ -31,13 +35,33 @@ func (e *engine) receive(msg []byte) {
 	}
 }
 
+// partingWord says whether FAIL on stream 0 is in a message that is dropped:
+// then both sides have said theirs, and neither need wait for the other.
+func partingWord(msg []byte) bool {
+	for len(msg) > 0 {
+		f, rest, bad := cutFrame(msg)
+		if bad != nil {
+			return false
+		}
+		if f.typ == frameFail && f.stream == 0 {
+			return true
+		}
+		msg = rest
+	}
+	return false
+}
+
 // frame takes one frame: its form is checked, then its number, then credit.
 func (e *engine) frame(f frame) *omni.StreamError {
 	if !e.peerKnown && f.typ != frameHello {
-		return fault(omni.CodeProtocol, "the first frame is %v, not HELLO: is the peer an omnistreams one?", f.typ)
+		return fault(1, omni.CodeProtocol, "the first frame is %v, not HELLO: is the peer an omnistreams one?", f.typ)
 	}
+	e.lively = e.lively || f.typ != framePong
 	if f.typ >= frameIgnored {
 		return nil
+	}
+	if bad := f.checkStream(); bad != nil {
+		return bad
 	}
 	switch f.typ {
 	case frameHello:
@@ -51,19 +75,16 @@ func (e *engine) frame(f frame) *omni.StreamError {
 	case framePing, framePong:
 		return e.onPing(f)
 	}
-	return fault(omni.CodeProtocol, "there is no frame of type %d", uint8(f.typ))
+	return fault(0, omni.CodeProtocol, "there is no frame of type %d", uint8(f.typ))
 }
 
 func (e *engine) onHello(f frame) *omni.StreamError {
-	if e.peerKnown {
-		return fault(omni.CodeProtocol, "a second HELLO")
-	}
-	h, bad := parseHello(f.payload)
-	if f.stream != 0 && (bad == nil || bad.Code != omni.CodeVersion) {
-		bad = fault(omni.CodeProtocol, "HELLO on stream %d, not 0", f.stream)
-	}
-	if bad != nil {
+	h, bad := parseHello(f)
+	switch {
+	case bad != nil:
 		return bad
+	case e.peerKnown:
+		return fault(1, omni.CodeProtocol, "a second HELLO")
 	}
 	h.metadata = append([]byte(nil), h.metadata...)
 	e.peer, e.peerKnown = h, true
@@ -87,18 +108,16 @@ func (e *engine) onOpen(f frame) *omni.StreamError {
 	switch {
 	case bad != nil:
 		return bad
-	case f.stream == 0:
-		return fault(omni.CodeProtocol, "OPEN on stream 0")
 	case e.shutdown.peerEnd:
-		return fault(omni.CodeProtocol, "OPEN of stream %d after END on stream 0", f.stream)
+		return fault(12, omni.CodeProtocol, "OPEN of stream %d after END on stream 0", f.stream)
 	case uint64(f.stream) != uint64(e.lastTheirs)+1:
-		return fault(omni.CodeProtocol, "OPEN of stream %d, stream %d is next", f.stream, uint64(e.lastTheirs)+1)
+		return fault(0, omni.CodeProtocol, "OPEN of stream %d, stream %d is next", f.stream, uint64(e.lastTheirs)+1)
 	}
 	if kind == kindAnswer {
 		return e.onAnswer(f.stream, answers, metadata)
 	}
 	if uint64(e.theirSlots) >= uint64(e.cfg.streams) {
-		return fault(omni.CodeNoCredit, "OPEN of stream %d: %d streams live, as many as may", f.stream, e.theirSlots)
+		return fault(5, omni.CodeNoCredit, "OPEN of stream %d: %d streams live, as many as may", f.stream, e.theirSlots)
 	}
 	e.lastTheirs = f.stream
 	e.theirSlots++
@@ -119,13 +138,13 @@ func (e *engine) onAnswer(id, number uint32, metadata []byte) *omni.StreamError 
 	o := e.own[number]
 	switch {
 	case o == nil:
-		return fault(omni.CodeProtocol, "OPEN of stream %d answers stream %d, which does not live", id, number)
+		return fault(6, omni.CodeProtocol, "OPEN of stream %d answers stream %d, which does not live", id, number)
 	case o.kind != kindCall:
-		return fault(omni.CodeProtocol, "OPEN of stream %d answers stream %d, which is no call", id, number)
+		return fault(6, omni.CodeProtocol, "OPEN of stream %d answers stream %d, which is no call", id, number)
 	case o.closed:
-		return fault(omni.CodeProtocol, "OPEN of stream %d answers call %d after its CLOSE", id, number)
+		return fault(6, omni.CodeProtocol, "OPEN of stream %d answers call %d after its CLOSE", id, number)
 	case o.call.answered:
-		return fault(omni.CodeProtocol, "OPEN of stream %d answers call %d a second time", id, number)
+		return fault(6, omni.CodeProtocol, "OPEN of stream %d answers call %d a second time", id, number)
 	}
 	e.lastTheirs = id
 	e.stats.StreamsAccepted++
@@ -148,11 +167,11 @@ func (e *engine) onTheirs(f frame) *omni.StreamError {
 	switch f.typ {
 	case frameData:
 		if len(f.payload) > int(e.cfg.maxItem) {
-			return fault(omni.CodeTooLarge, "DATA on stream %d: an item of %d bytes is over max_item %d", f.stream, len(f.payload), e.cfg.maxItem)
+			return fault(4, omni.CodeTooLarge, "DATA on stream %d: an item of %d bytes is over max_item %d", f.stream, len(f.payload), e.cfg.maxItem)
 		}
 	case frameEnd:
 		if len(f.payload) != 0 {
-			return fault(omni.CodeProtocol, "END has %d bytes, not 0", len(f.payload))
+			return fault(0, omni.CodeProtocol, "END has %d bytes, not 0", len(f.payload))
 		}
 	case frameFail:
 		code, reason, bad := parseReason(f.typ, f.payload)
@@ -166,10 +185,10 @@ func (e *engine) onTheirs(f frame) *omni.StreamError {
 	}
 	in := e.theirs[f.stream]
 	if in == nil {
-		return fault(omni.CodeProtocol, "%v on stream %d, which does not live", f.typ, f.stream)
+		return fault(8, omni.CodeProtocol, "%v on stream %d, which does not live", f.typ, f.stream)
 	}
 	if in.peerLast != noWord {
-		return fault(omni.CodeProtocol, "%v on stream %d after its last word", f.typ, f.stream)
+		return fault(8, omni.CodeProtocol, "%v on stream %d after its last word", f.typ, f.stream)
 	}
 	if f.typ == frameData {
 		return in.data(f.payload)
@@ -194,40 +213,35 @@ func (e *engine) onOwn(f frame) *omni.StreamError {
 	switch {
 	case bad != nil:
 		return bad
-	case f.stream == 0 && f.typ == frameRequest:
-		return fault(omni.CodeProtocol, "REQUEST on stream 0")
 	case f.stream == 0:
 		return e.onSessionClose(code, reason)
 	}
 	o := e.own[f.stream]
 	switch {
 	case o == nil:
-		return fault(omni.CodeProtocol, "%v on stream %d, which does not live", f.typ, f.stream)
+		return fault(8, omni.CodeProtocol, "%v on stream %d, which does not live", f.typ, f.stream)
 	case o.closed:
-		return fault(omni.CodeProtocol, "%v on stream %d after its CLOSE", f.typ, f.stream)
+		return fault(8, omni.CodeProtocol, "%v on stream %d after its CLOSE", f.typ, f.stream)
 	case f.typ == frameRequest:
 		o.grant(items, bytes)
 		return nil
 	case code == omni.CodeDone && !o.lastGiven:
-		return fault(omni.CodeProtocol, "CLOSE of stream %d with code 0 before its END or FAIL", f.stream)
+		return fault(7, omni.CodeProtocol, "CLOSE of stream %d with code 0 before its END or FAIL", f.stream)
 	case code == omni.CodeDone && o.call != nil && !o.call.answered:
-		return fault(omni.CodeProtocol, "CLOSE of call %d with code 0 and without an answer", f.stream)
+		return fault(7, omni.CodeProtocol, "CLOSE of call %d with code 0 and without an answer", f.stream)
 	}
 	o.closeBy(code, reason)
 	return nil
 }
 
 func (e *engine) onPing(f frame) *omni.StreamError {
-	switch {
-	case f.stream != 0:
-		return fault(omni.CodeProtocol, "%v on stream %d, not 0", f.typ, f.stream)
-	case len(f.payload) != 8:
-		return fault(omni.CodeProtocol, "%v has %d bytes, not 8", f.typ, len(f.payload))
+	if len(f.payload) != 8 {
+		return fault(0, omni.CodeProtocol, "%v has %d bytes, not 8", f.typ, len(f.payload))
 	}
 	if f.typ == framePing {
 		e.ping.asked(f.payload)
 	} else {
-		e.ping.answer(f.payload)
+		e.lively = e.ping.answer(f.payload) || e.lively
 	}
 	return nil
 }

@@ -14,30 +14,38 @@ import (
 
 // Handler serves one incoming stream, on a goroutine of its own. ctx ends
 // when the session is over or did not drain in time. What the handler leaves
-// open when it returns is closed: the input is canceled; with an error, which
-// goes the way of Cancel's; and an answer that was not opened or not ended
-// fails with that error, or with code 6. A panic is not recovered.
+// open when it returns is closed: the input is canceled, and an answer that was
+// not opened or not ended fails. The reason is the handler's error, as with
+// Cancel; if that is nil, what the input was canceled with; else code 6. A
+// panic is not recovered.
 type Handler func(ctx context.Context, in *Incoming) error
+
+// Listener is where Serve gets its connections from: a *transport.Listener, or
+// one of your own. Accept returns io.EOF when no more will come.
+type Listener interface {
+	Accept(ctx context.Context) (transport.Conn, error)
+	Close() error
+}
 
 // Serve accepts connections from l and serves their streams until ctx ends or
 // l does (io.EOF). Then it closes l, lets the sessions drain for up to
 // Options.DrainTimeout, and returns when all handlers have: nil, unless l
 // failed by itself or the options cannot work. A session that ends with an
 // error ends alone.
-func Serve(ctx context.Context, l *transport.Listener, opt *Options, h Handler) error {
+func Serve(ctx context.Context, l Listener, opt *Options, h Handler) error {
 	checkContext(ctx, "Serve")
 	if l == nil || h == nil {
 		panic("mux: Serve with a nil listener or handler")
 	}
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	// Sessions drain also when l fails, and l is closed before they do.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	defer l.Close()
 	if _, err := newConfig(opt); err != nil {
 		return err
 	}
-	var sessions sync.WaitGroup
-	defer sessions.Wait()
-	// Sessions drain also when l fails.
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	for {
 		conn, err := l.Accept(ctx)
 		switch {
@@ -95,7 +103,7 @@ func (s *Session) acceptInto(ctx context.Context, slots chan struct{}) (*Incomin
 	case <-s.done:
 		return nil, ErrClosed
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, causeOf(ctx)
 	}
 }
 
@@ -114,7 +122,7 @@ func (s *Session) seeOut(ctx context.Context, err error) error {
 }
 
 // Router serves streams by the "name" in their metadata, which is a JSON
-// object (SPEC.md, "Conventions"). Its zero value is ready; handlers may be
+// object (SPEC.md, rule 14). Its zero value is ready; handlers may be
 // added at any time.
 type Router struct {
 	mu     sync.RWMutex
@@ -141,21 +149,37 @@ func (r *Router) Handle(name string, h Handler) {
 // Serve is a Handler: it calls that of the stream's name. A stream without a
 // name, or with one that has no handler, is refused with code 5.
 func (r *Router) Serve(ctx context.Context, in *Incoming) error {
-	var route struct {
-		Name *string `json:"name"`
-	}
-	if err := json.Unmarshal(in.Metadata(), &route); err != nil || route.Name == nil {
+	name, err := routeName(in.Metadata())
+	if err != nil {
 		in.Refuse(`the metadata is not a JSON object with a "name"`)
 		return nil
 	}
 	r.mu.RLock()
-	h := r.routes[*route.Name]
+	h := r.routes[name]
 	r.mu.RUnlock()
 	if h == nil {
-		in.Refuse(fmt.Sprintf("there is no stream named %.100q here", *route.Name))
+		in.Refuse(fmt.Sprintf("there is no stream named %.100q here", name))
 		return nil
 	}
 	return h(ctx, in)
+}
+
+// routeName is the member "name", written just so: the fields of a struct
+// would match "Name" too, and another program may look at one and not at the
+// other.
+func routeName(metadata []byte) (name string, err error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(metadata, &members); err != nil {
+		return "", err
+	}
+	var s *string
+	if err := json.Unmarshal(members["name"], &s); err != nil {
+		return "", err
+	}
+	if s == nil {
+		return "", errors.New("null")
+	}
+	return *s, nil
 }
 
 // RouteMetadata returns the metadata that a Router serves under name.

@@ -136,7 +136,7 @@ func (s *Session) await(ctx context.Context, sig *signal) error {
 	case <-fired:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return causeOf(ctx)
 	}
 }
 
@@ -148,17 +148,17 @@ func (s *Session) awaitReady(ctx context.Context) error {
 		}
 	}
 	if s.e.over && !s.e.admitted {
-		return s.overErr()
+		return s.e.overErr()
 	}
 	return nil
 }
 
 // overErr is what calls return on a session that is over.
-func (s *Session) overErr() error {
-	if s.e.err == nil {
+func (e *engine) overErr() error {
+	if e.err == nil || e.err == ErrClosed {
 		return ErrClosed
 	}
-	return s.e.err
+	return e.lostError()
 }
 
 // Peer returns the metadata of the peer's HELLO, once CheckPeer has let it
@@ -191,9 +191,7 @@ func (s *Session) Done() <-chan struct{} { return s.done }
 // Err is nil until Done and after a clean shutdown, else why the session
 // ended.
 func (s *Session) Err() error {
-	select {
-	case <-s.done:
-	default:
+	if !s.isDone() {
 		return nil
 	}
 	s.mu.Lock()
@@ -201,18 +199,32 @@ func (s *Session) Err() error {
 	return s.e.err
 }
 
+func (s *Session) isDone() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Close ends the session at once: streams that live are lost. It tells the
 // peer, waits up to a second for it to close the connection, and returns when
 // the session's goroutines have. Shutdown is the way that loses nothing.
 func (s *Session) Close() error {
+	s.end(&omni.StreamError{Code: omni.CodeCanceled, Reason: "the session was closed"})
+	return nil
+}
+
+// end is Close; farewell is what the peer is told.
+func (s *Session) end(farewell *omni.StreamError) {
 	s.mu.Lock()
 	if !s.e.over {
-		s.e.farewell = &omni.StreamError{Code: omni.CodeCanceled, Reason: "the session was closed"}
+		s.e.farewell = farewell
 		s.e.finish(ErrClosed)
 	}
 	s.unlock()
 	<-s.done
-	return nil
 }
 
 // Shutdown ends the session gracefully: neither side opens new streams, those
@@ -224,19 +236,24 @@ func (s *Session) Close() error {
 func (s *Session) Shutdown(ctx context.Context) error {
 	checkContext(ctx, "Shutdown")
 	s.mu.Lock()
-	s.e.drain()
+	s.e.drain("")
 	s.unlock()
 	select {
 	case <-s.done:
-		return s.Err()
 	case <-ctx.Done():
 	}
+	if s.isDone() {
+		return s.Err()
+	}
 	cut := s.living()
-	_ = s.Close() // always nil
+	s.end(&omni.StreamError{Code: omni.CodeShuttingDown, Reason: "the session did not drain in time"})
 	if len(cut) == 0 {
+		if err := s.Err(); err != ErrClosed {
+			return err // it ended by itself
+		}
 		return nil
 	}
-	return &CutError{Cut: cut, Cause: context.Cause(ctx)}
+	return &CutError{Cut: cut, Cause: causeOf(ctx)}
 }
 
 // living lists the streams that live.

@@ -4,12 +4,13 @@ import (
 	"omnistreams.dev/omni"
 )
 
-// shutdown is the state of the session's graceful end (SPEC.md, "Shutdown"):
+// shutdown is the state of the session's graceful end (SPEC.md, rule 12):
 // CLOSE on 0 either way, END on 0 both ways, and when no stream lives FAIL on
 // 0 with code 0 both ways, the goodbye.
 type shutdown struct {
 	closeWant  bool // we say CLOSE on 0
 	closeGiven bool
+	reason     string // of our CLOSE on 0, for people
 	peerClose  bool
 	closeErr   *omni.StreamError // what Open returns since CLOSE on 0, either way
 
@@ -23,16 +24,21 @@ func (s *shutdown) refuses(kind uint8) bool {
 	return s.closeWant || s.peerClose || s.endWant && kind == kindCall
 }
 
-// drain begins the graceful end.
-func (e *engine) drain() {
+// drain begins the graceful end; reason is for people.
+func (e *engine) drain(reason string) {
 	s := &e.shutdown
 	if e.over || s.closeWant {
 		return
 	}
 	// Not after our own END on 0, which says as much.
-	s.closeWant = !s.endGiven
+	s.closeWant, s.reason = !s.endGiven, reason
 	s.endWant = true
-	e.stopOpening(&omni.StreamError{Code: omni.CodeShuttingDown, Reason: "the session is shutting down"})
+	// Streams that Open has returned still go out, before our CLOSE on 0.
+	if s.closeErr == nil {
+		s.closeErr = &omni.StreamError{Code: omni.CodeShuttingDown, Reason: "the session is shutting down"}
+	}
+	e.slotFree.fire() // those who wait for a slot
+	e.budget.freed.fire()
 	for _, in := range e.accepts {
 		in.refuse(omni.CodeShuttingDown, "the session is shutting down")
 	}
@@ -40,13 +46,13 @@ func (e *engine) drain() {
 	e.acceptable.fire()
 }
 
-// stopOpening fails the opens that were not given to the transport, answers
-// apart, and those to come.
+// stopOpening takes the peer's word that it wants no more streams: it fails
+// the opens that were not given to the transport, answers apart, and those to
+// come.
 func (e *engine) stopOpening(err *omni.StreamError) {
-	if e.shutdown.closeErr != nil {
-		return
+	if e.shutdown.closeErr == nil {
+		e.shutdown.closeErr = err
 	}
-	e.shutdown.closeErr = err
 	var kept queue[outgoing]
 	for o := e.sending.pop(); o != nil; o = e.sending.pop() {
 		if o.id != 0 || o.kind == kindAnswer {
@@ -79,9 +85,9 @@ func (e *engine) onSessionClose(code omni.Code, reason string) *omni.StreamError
 	s := &e.shutdown
 	switch {
 	case s.peerClose:
-		return fault(omni.CodeProtocol, "a second CLOSE on stream 0")
+		return fault(12, omni.CodeProtocol, "a second CLOSE on stream 0")
 	case s.peerEnd:
-		return fault(omni.CodeProtocol, "CLOSE on stream 0 after END on stream 0")
+		return fault(12, omni.CodeProtocol, "CLOSE on stream 0 after END on stream 0")
 	}
 	s.peerClose, s.endWant = true, true
 	if code == omni.CodeDone {
@@ -96,7 +102,7 @@ func (e *engine) onSessionWord(t frameType, failed *omni.StreamError) *omni.Stre
 	switch t {
 	case frameEnd:
 		if e.shutdown.peerEnd {
-			return fault(omni.CodeProtocol, "a second END on stream 0")
+			return fault(12, omni.CodeProtocol, "a second END on stream 0")
 		}
 		e.shutdown.peerEnd = true
 		e.acceptable.fire()
@@ -106,23 +112,24 @@ func (e *engine) onSessionWord(t frameType, failed *omni.StreamError) *omni.Stre
 		switch {
 		case failed.Code != omni.CodeDone || !e.idle():
 			e.finish(failed)
-		case e.shutdown.peerEnd:
+		case e.shutdown.endGiven && e.shutdown.peerEnd:
 			e.goodbye() // answered by ours, if that is not said yet
 		default:
 			e.finish(nil)
 		}
-		return nil
 	}
-	return fault(omni.CodeProtocol, "%v on stream 0", t)
+	return nil
 }
 
 // exhaust is called when the stream numbers run out: END on 0 goes without
 // any CLOSE on 0, and calls that cannot be answered any more are refused.
 func (e *engine) exhaust() {
 	e.shutdown.endWant = true
+	e.slotFree.fire() // those who wait will never get one
+	e.budget.freed.fire()
 	for _, in := range e.theirs {
 		if in.kind == kindCall && in.reply == nil && !in.closeGiven {
-			in.refuse(omni.CodeShuttingDown, "the stream numbers ran out")
+			in.refuse(omni.CodeRefused, "the stream numbers ran out")
 		}
 	}
 }
@@ -148,7 +155,13 @@ func (s *shutdown) endDue(e *engine) bool {
 
 // due says whether there is anything to say on stream 0.
 func (s *shutdown) due(e *engine) bool {
-	return s.closeWant && !s.closeGiven || s.endDue(e) || s.goodbyeDue(e)
+	return s.closeDue(e) || s.endDue(e) || s.goodbyeDue(e)
+}
+
+// closeDue says whether CLOSE on 0 may go: it says that we open no more, so
+// it goes behind what was opened before.
+func (s *shutdown) closeDue(e *engine) bool {
+	return s.closeWant && !s.closeGiven && e.unnumbered == 0
 }
 
 func (s *shutdown) goodbyeDue(e *engine) bool {
@@ -165,10 +178,10 @@ func (e *engine) goodbye() {
 }
 
 // appendClose appends CLOSE on 0 if it is due.
-func (s *shutdown) appendClose(b []byte) []byte {
-	if s.closeWant && !s.closeGiven {
+func (s *shutdown) appendClose(b []byte, e *engine) []byte {
+	if s.closeDue(e) {
 		s.closeGiven = true
-		b = appendReason(b, frameClose, 0, omni.CodeShuttingDown, "")
+		b = appendReason(b, frameClose, 0, omni.CodeShuttingDown, s.reason)
 	}
 	return b
 }

@@ -25,9 +25,11 @@ func (s *Session) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.e.stats
-	st.Opened = len(s.e.own) + s.e.unnumbered
-	st.Accepted = len(s.e.theirs)
-	st.Unaccepted = len(s.e.accepts)
+	if !s.e.over {
+		st.Opened = len(s.e.own) + s.e.unnumbered
+		st.Accepted = len(s.e.theirs)
+		st.Unaccepted = len(s.e.accepts)
+	}
 	st.AnswersFree, st.WindowsFree = s.e.budget.answers, s.e.budget.windows
 	return st
 }

@@ -10,6 +10,7 @@ import (
 
 // Open is Session.Open for items of type T.
 func Open[T any](ctx context.Context, s *Session, metadata []byte, codec omni.Codec[T]) (*omni.Consumer[T], error) {
+	checkCodec(codec)
 	c, err := s.Open(ctx, metadata)
 	if err != nil {
 		return nil, err
@@ -19,6 +20,8 @@ func Open[T any](ctx context.Context, s *Session, metadata []byte, codec omni.Co
 
 // Call is Session.Call for questions of type Q and answers of type A.
 func Call[Q, A any](ctx context.Context, s *Session, metadata []byte, q omni.Codec[Q], a omni.Codec[A]) (*Duplex[Q, A], error) {
+	checkCodec(q)
+	checkCodec(a)
 	d, err := s.Call(ctx, metadata)
 	if err != nil {
 		return nil, err
@@ -33,6 +36,7 @@ func As[T any](in *Incoming, codec omni.Codec[T]) *omni.Producer[T] {
 
 // Reply is Incoming.Reply for items of type T.
 func Reply[T any](ctx context.Context, in *Incoming, metadata []byte, codec omni.Codec[T]) (*omni.Consumer[T], error) {
+	checkCodec(codec)
 	c, err := in.Reply(ctx, metadata)
 	if err != nil {
 		return nil, err
@@ -44,9 +48,7 @@ func Reply[T any](ctx context.Context, in *Incoming, metadata []byte, codec omni
 // goroutine. An item that cannot be encoded is an error of its Write, and the
 // stream goes on.
 func Encode[T any](c *omni.Consumer[[]byte], codec omni.Codec[T]) *omni.Consumer[T] {
-	if codec == nil {
-		panic("mux: a nil codec")
-	}
+	checkCodec(codec)
 	sink := c.Sink()
 	w, _ := sink.(*writeEnd)
 	return omni.NewConsumer(&encoder[T]{Sink: sink, end: w, codec: codec})
@@ -86,37 +88,19 @@ func (e *encoder[T]) Write(ctx context.Context, v T) error {
 // Decode returns the end that reads p's items as type T, without a goroutine.
 // An item that cannot be decoded cancels the stream with that error.
 func Decode[T any](p *omni.Producer[[]byte], codec omni.Codec[T]) *omni.Producer[T] {
+	checkCodec(codec)
+	// A ctx that cannot end: the stream's own calls have theirs.
+	return omni.Map(context.Background(), p, func(item []byte) (v T, err error) {
+		if v, err = codec.Decode(item); err != nil {
+			err = fmt.Errorf("mux: decoding an item: %w", err)
+		}
+		return v, err
+	})
+}
+
+// checkCodec panics before anything is opened that would be left open.
+func checkCodec[T any](codec omni.Codec[T]) {
 	if codec == nil {
 		panic("mux: a nil codec")
 	}
-	return omni.NewProducer(&decoder[T]{Source: p.Source(), codec: codec})
-}
-
-// decoder is a Source of T on one of bytes. All but Next are the same.
-type decoder[T any] struct {
-	omni.Source[[]byte]
-	codec omni.Codec[T]
-}
-
-// Prefetch is that of the stream below.
-func (d *decoder[T]) Prefetch() int {
-	if k, ok := d.Source.(interface{ Prefetch() int }); ok {
-		return k.Prefetch()
-	}
-	return 0
-}
-
-// Next implements omni.Source.
-func (d *decoder[T]) Next(ctx context.Context, ask bool) (v T, err error) {
-	item, err := d.Source.Next(ctx, ask)
-	if err != nil {
-		return v, err
-	}
-	if v, err = d.codec.Decode(item); err != nil {
-		err = fmt.Errorf("mux: decoding an item: %w", err)
-		d.Cancel(err)
-		var zero T
-		return zero, err
-	}
-	return v, nil
 }

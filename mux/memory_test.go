@@ -1,0 +1,205 @@
+package mux
+
+import (
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"omnistreams.dev/omni"
+	"omnistreams.dev/transport"
+)
+
+// TestL8NoCreep: a reader that is always one item behind and a writer whose
+// queue never empties take no more memory as time goes by.
+func TestL8NoCreep(t *testing.T) {
+	cfg, err := newConfig(nil)
+	must(t, err)
+	var m message
+
+	e := newEngine(cfg)
+	e.receive(join(wHello(16, 4, 4, 64, ""), wOpen(1, ""), wData(1, "x")))
+	e.pack(&m)
+	in := e.accepts[0]
+	for range 100_000 {
+		e.receive(join(wData(1, "x")))
+		if _, ok, _ := in.take(); !ok {
+			t.Fatal("nothing to take")
+		}
+		e.pack(&m)
+	}
+	if e.err != nil || cap(in.items) > 1000 {
+		t.Fatalf("a list of one item has room for %d (%v)", cap(in.items), e.err)
+	}
+
+	e = newEngine(cfg)
+	e.receive(join(wHello(1<<16, 4, 1<<20, 1<<31, "")))
+	o := e.open(kindOneWay, nil, nil)
+	item := make([]byte, 30<<10)
+	for range 10_000 {
+		for {
+			ok, err := o.writeState(len(item))
+			must(t, err)
+			if !ok {
+				break
+			}
+			o.adopt(append(make([]byte, headerSize), item...))
+		}
+		e.pack(&m)
+		if o.nextSegment() == 0 {
+			o.adopt(append(make([]byte, headerSize), item...))
+		}
+		if e.err != nil || cap(o.segs) > 1000 {
+			t.Fatalf("a queue of %d bytes has room for %d segments (%v)", o.queued, cap(o.segs), e.err)
+		}
+	}
+}
+
+// TestL6ControlDoesNotStarveItems: an item too long to share a message goes
+// out though there is control to send every time.
+func TestL6ControlDoesNotStarveItems(t *testing.T) {
+	cfg, err := newConfig(nil)
+	must(t, err)
+	e := newEngine(cfg)
+	e.receive(join(wHello(1<<20, 4, 4, 1<<22, "")))
+	o := e.open(kindOneWay, nil, nil)
+	var m message
+	e.pack(&m)
+	o.adopt(make([]byte, headerSize+1<<20))
+	for i := range uint64(10) {
+		e.receive(join(wPing(i)))
+		e.pack(&m)
+		for _, f := range packed(&m) {
+			if f.typ == byte(frameData) {
+				return
+			}
+		}
+	}
+	t.Fatal("the item waits for ever")
+}
+
+// TestL7LargeItemsShare: one stream with items of a megabyte leaves the small
+// items of another their turn.
+func TestL7LargeItemsShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg, _ := newConfig(nil)
+		e := newEngine(cfg)
+		e.receive(join(wHello(1<<20, 4, 1<<20, 1<<30, "")))
+		large, little := e.open(kindOneWay, nil, nil), e.open(kindOneWay, nil, nil)
+		var m message
+		e.pack(&m)
+		smalls, larges := 0, 0
+		for range 100 {
+			if ok, _ := large.writeState(1 << 20); ok {
+				large.adopt(make([]byte, headerSize+1<<20))
+			}
+			for {
+				if ok, _ := little.writeState(1000); !ok {
+					break
+				}
+				little.write([]byte(strings.Repeat("x", 1000)))
+			}
+			e.pack(&m)
+			for _, f := range packed(&m) {
+				if f.stream == large.id {
+					larges += len(f.payload)
+				} else {
+					smalls += len(f.payload)
+				}
+			}
+		}
+		if smalls == 0 || larges == 0 || larges > 2*smalls+2<<20 {
+			t.Fatalf("%d bytes of large items, %d of small ones", larges, smalls)
+		}
+	})
+}
+
+// TestW15Metadata: metadata of an answer to a caller that has gone is not
+// lost memory, and OPEN with the most metadata fits a message.
+func TestW15LongestMetadata(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := meetOpt(t, small())
+		for i := range uint32(8) {
+			noErr[*omni.Consumer[[]byte]](t)(s.Open(t.Context(), []byte(strings.Repeat("m", maxMetadata))))
+			p.want("OPEN", wOpen(i+1, strings.Repeat("m", maxMetadata)))
+		}
+	})
+}
+
+// TestR01IdleStreams: 10,000 streams that carry nothing have no goroutine
+// each, and R02: what they hold is printed.
+func TestR01R02IdleStreams(t *testing.T) {
+	const streams = 10_000
+	a, b := pair(t, &Options{MaxStreams: streams, MaxItem: 1 << 10, Budget: 1 << 30})
+	noErr[time.Duration](t)(a.Ping(t.Context()))
+	goroutines, before := runtime.NumGoroutine(), heap()
+	held := make([]any, 0, 2*streams)
+	for range streams {
+		c := noErr[*omni.Consumer[[]byte]](t)(a.Open(t.Context(), nil))
+		held = append(held, c, accept(t, b))
+	}
+	if now := runtime.NumGoroutine(); now > goroutines {
+		t.Errorf("%d goroutines, %d before the streams", now, goroutines)
+	}
+	t.Logf("%d heap bytes a stream, both ends together", (heap()-before)/streams)
+	runtime.KeepAlive(held)
+}
+
+// TestR07Allocations: in the steady state an item costs the reader's copy and
+// little else.
+func TestR07Allocations(t *testing.T) {
+	a, b := pair(t, nil)
+	c, in := streamPair(t, a, b)
+	item := make([]byte, 100)
+	move := func() {
+		if err := c.Write(t.Context(), item); err != nil {
+			t.Error(err)
+		}
+		if _, err := in.Next(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	n := testing.AllocsPerRun(2000, move)
+	t.Logf("%.1f allocations an item, one at a time", n)
+	if n > 20 {
+		t.Errorf("%.1f allocations an item", n)
+	}
+}
+
+// TestR05Sessions: sessions over TCP that come and go leave no descriptor and
+// no goroutine behind.
+func TestR05Sessions(t *testing.T) {
+	fds := func() int {
+		all, err := os.ReadDir("/proc/self/fd")
+		if err != nil && runtime.GOOS == "linux" {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	connect := func() {
+		ca, cb := tcp(t)
+		a, b := start(t, transport.Frame(ca), nil), start(t, transport.Frame(cb), nil)
+		c, in := streamPair(t, a, b)
+		must(t, c.Write(t.Context(), []byte("x")))
+		wantItem(t, in, "x")
+		a.Close()
+		b.Close()
+	}
+	connect()
+	before, goroutines := fds(), runtime.NumGoroutine()
+	for range 100 {
+		connect()
+	}
+	if now := fds(); now > before {
+		t.Errorf("%d descriptors, %d before", now, before)
+	}
+	for range 1000 { // the last ones are on their way out
+		if runtime.NumGoroutine() <= goroutines {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), goroutines)
+}
