@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"omnistreams.dev/mux"
+)
+
+// echoMaxItem bounds --max-item, and with it the window of a stream, which is
+// 1 MiB or one item, whichever is more: so far the echo may lag behind. The
+// items that it asks for are those that the other side asked for of the
+// answer, none in its own name.
+const echoMaxItem = 4 << 20
+
+// newEchoCommand is omni echo.
+func newEchoCommand(std stdio) *cobra.Command {
+	var conn connection
+	cmd := &cobra.Command{
+		Use:   "echo [flags]",
+		Short: "Answer every call with what it sends",
+		Long: `Answer every call with what it sends: the answer has the same metadata, the
+same items in the same order, and the same end or failure; whoever cancels the
+answer cancels the call. Items are taken only as fast as the answer is read.
+One-way streams are refused. It is there to test other programs against.
+
+It says where it listens on standard output, or on standard error if the
+connection is stdio:. At SIGTERM or SIGINT it lets the streams that live come to
+their end, for ten seconds at most, and exits with 0.
+
+` + urlHelp,
+		Example: `  omni echo -l tcp://127.0.0.1:0
+  omni echo -l stdio:
+  omni echo -c ws://127.0.0.1:8080/`,
+		Args: cobra.NoArgs,
+		RunE: started(func(cmd *cobra.Command, args []string) error {
+			if err := conn.prepare(""); err != nil {
+				return err
+			}
+			if conn.maxItem > echoMaxItem {
+				return usagef("--max-item must be 1 to 4MiB here")
+			}
+			out := (&display{}).output("echo", std, conn.usesStdout())
+			return echo(cmd.Context(), &conn, out)
+		}),
+	}
+	conn.register(cmd)
+	return cmd
+}
+
+// echo serves the sessions of a listener, or the one of a connection, until ctx
+// ends, and drains them then.
+func echo(ctx context.Context, conn *connection, out *output) error {
+	if w := conn.warning(); w != "" {
+		out.warn("", w)
+	}
+	opt := conn.options(mux.Options{Prefetch: -1})
+	if conn.connect == "" {
+		l, err := conn.bind(ctx)
+		if err != nil {
+			return err
+		}
+		out.listening(l.URL())
+		return mux.Serve(ctx, l, opt, echoCall)
+	}
+	c, err := conn.dial(ctx)
+	if err != nil {
+		if errors.Is(err, errInterrupted) {
+			return nil // there is nothing to drain
+		}
+		return err
+	}
+	s, err := mux.New(c, opt)
+	if err != nil {
+		return err
+	}
+	// After a signal it exits with 0 also if the other side did not let it
+	// come to an end in time: all that can be done was done.
+	if err := s.Serve(ctx, echoCall); err != nil && ctx.Err() == nil {
+		return broken(s, err, "other side")
+	}
+	return nil
+}
+
+// echoCall answers one call: a mux.Handler.
+func echoCall(ctx context.Context, in *mux.Incoming) error {
+	if !in.IsCall() {
+		in.Refuse("omni echo answers calls, and this is a one-way stream")
+		return nil
+	}
+	out, err := in.Reply(ctx, in.Metadata())
+	if err != nil {
+		return err
+	}
+	// Pipe passes on all there is: the demand of the answer up, items and
+	// end down, a failure or a cancel with its code and reason either way.
+	return in.Producer().Pipe(ctx, out)
+}

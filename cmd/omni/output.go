@@ -1,0 +1,86 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// output is where a command speaks: text for people on stderr, events for
+// programs on stdout. Where stdout carries data, so does nothing else.
+type output struct {
+	cmd    string // the command's name, before every warning
+	data   bool   // stdout carries data
+	quiet  bool   // no text but warnings
+	stdout io.Writer
+
+	mu     sync.Mutex    // held while a line is written, so that lines stay whole
+	text   io.Writer     // stderr, or what writes above a progress bar
+	events *json.Encoder // nil without --json
+}
+
+// event is one line of --json. Fields that do not belong to its kind are
+// left out.
+type event struct {
+	Event  string `json:"event"` // listening, file, directory, symlink, warning, progress, session, Summary
+	URL    string `json:"url,omitempty"`
+	Path   string `json:"path,omitempty"`
+	Status string `json:"status,omitempty"` // moved, had, skipped, failed
+	Size   int64  `json:"size,omitempty"`   // of the file, in bytes
+	SHA256 string `json:"sha256,omitempty"`
+	Reason string `json:"reason,omitempty"`
+
+	*Summary // of progress, session and Summary
+}
+
+// listening tells where: on stdout, for whoever started this process, unless
+// that carries data.
+func (o *output) listening(url string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.events != nil {
+		_ = o.events.Encode(event{Event: "listening", URL: url})
+		return
+	}
+	w := o.stdout
+	if o.data {
+		w = o.text
+	}
+	fmt.Fprintf(w, "listening on %s\n", url)
+}
+
+// emit writes an event, if they are wanted. An error of it has nowhere to go.
+func (o *output) emit(e event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.events != nil {
+		_ = o.events.Encode(e)
+	}
+}
+
+// say writes a line for people.
+func (o *output) say(format string, args ...any) {
+	if !o.quiet {
+		o.line(printable(fmt.Sprintf(format, args...)))
+	}
+}
+
+// warn writes a line that --quiet does not silence. path is what it is about,
+// and may be empty.
+func (o *output) warn(path, reason string) {
+	o.emit(event{Event: "warning", Path: path, Reason: reason})
+	text := "omni " + o.cmd + ": warning: "
+	if path != "" {
+		text += path + ": "
+	}
+	o.line(printable(text + reason))
+}
+
+// line writes a line above a progress bar, if there is one. An error of it has
+// nowhere to go.
+func (o *output) line(text string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	io.WriteString(o.text, text+"\n")
+}
