@@ -6,6 +6,9 @@ MODULES := $(shell $(GO) list -m -f '{{.Dir}}')
 # Slow machines: make test TIMEOUT=20m
 TIMEOUT ?= 8m
 COUNT   ?= 5
+CHECKS  ?= 10000
+DEPTH   ?= 12
+FUZZTIME ?= 1m
 
 .PHONY: help demo build test check vet laws mutants fuzz bench loc clean
 
@@ -27,7 +30,7 @@ test: ## all tests of all modules, with the race detector
 
 # The platforms that the project builds for.
 PLATFORMS := linux/amd64 linux/arm64 linux/386 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@2025.1.1
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 vet: ## go vet for every platform; the root for js/wasm too
 	@set -e; for p in $(PLATFORMS); do echo "== vet $$p"; for m in $(MODULES); do \
@@ -39,6 +42,20 @@ check: vet ## formatting, staticcheck, vet everywhere, 32-bit tests, each benchm
 	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(GO) run $(STATICCHECK) ./...); done
 	GOARCH=386 CGO_ENABLED=0 $(GO) test -timeout $(TIMEOUT) ./...
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+laws: ## the laws on many more random programs (minutes)
+	$(GO) test -timeout 60m ./rapid_test -rapid.checks=$(CHECKS)
+	OMNI_MODEL_DEPTH=$(DEPTH) $(GO) test -timeout 60m -run Model -v ./mux
+
+mutants: ## break the code on purpose: do the laws' tests notice?
+	$(GO) run ./rapid_test/mutants
+
+FUZZES := transport/FuzzFrame mux/FuzzReceive mux/FuzzFrames mux/FuzzProgram \
+          adapters/FuzzCodecsDecode adapters/FuzzCodecsRoundTrip rapid_test/FuzzProgram
+
+fuzz: ## each fuzz test for FUZZTIME
+	@set -e; for f in $(FUZZES); do echo "== $$f"; \
+	  $(GO) test -run '^$$' -fuzz "^$${f#*/}\$$" -fuzztime $(FUZZTIME) ./$${f%/*}; done
 
 bench: ## what the code costs, beside bare channels and io.Copy; -count for medians
 	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./omni ./mux ./transport
