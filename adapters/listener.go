@@ -19,7 +19,9 @@ type Listener struct {
 }
 
 // NewListener returns a Listener of the calls on s. It starts no goroutine
-// and does not own s.
+// and does not own s. Connections that an HTTP client keeps for later are
+// streams that live: shut the http.Server down, or have the client close its
+// idle connections, before Session.Shutdown, which waits for them.
 func NewListener(s *mux.Session) *Listener {
 	if s == nil {
 		panic("adapters: NewListener of a nil Session")

@@ -55,7 +55,7 @@
 //     has vanished is noticed within KeepAlive + KeepAliveTimeout. Either way
 //     every call returns, and every stream that lived ends with
 //     ErrSessionLost, never with io.EOF: what was not finished is not known to
-//     have arrived. Other sessions are not concerned.
+//     have arrived. Other sessions are not affected.
 //   - An item that is longer than the peer takes is a TooLargeError of its
 //     Write; nothing is sent and the stream goes on.
 //   - A session has two goroutines, a stream has none. No code of the

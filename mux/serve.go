@@ -31,7 +31,9 @@ type Listener interface {
 // l does (io.EOF). Then it closes l, lets the sessions drain for up to
 // Options.DrainTimeout, and returns when all handlers have: nil, unless l
 // failed by itself or the options cannot work. A session that ends with an
-// error ends alone.
+// error, or is cut since it did not drain in time, ends alone and unseen: who
+// wants to see that accepts the connections and calls Session.Serve, which
+// returns it. To see what handlers return, wrap h.
 func Serve(ctx context.Context, l Listener, opt *Options, h Handler) error {
 	checkContext(ctx, "Serve")
 	if l == nil || h == nil {
@@ -68,8 +70,8 @@ func Serve(ctx context.Context, l Listener, opt *Options, h Handler) error {
 // Serve serves the streams that the peer opens until the session is over.
 // When ctx ends it shuts the session down, and closes it if that takes longer
 // than Options.DrainTimeout. It returns when all handlers have: nil after a
-// clean shutdown, else why the session ended. Handlers run at most as many as
-// streams may live at a time.
+// clean shutdown, else why the session ended. No more handlers run at a time
+// than the peer's streams may live.
 func (s *Session) Serve(ctx context.Context, h Handler) error {
 	checkContext(ctx, "Serve")
 	if h == nil {

@@ -69,8 +69,9 @@
 // # Where to read on
 //
 // NewStream and Produce (stream.go, goroutine.go), then Producer and Consumer
-// (ends.go), then the stages: Map, Filter, FlatMap, Take (map.go), Batch,
-// Concat and Merge (join.go), Pipe and Tee, ParallelMap. Source and Sink are
+// (ends.go), then the stages: Map, Filter, FlatMap, Take (map.go), Batch
+// (batch.go), Concat and Merge (join.go), Pipe and Tee (pipe.go), ParallelMap
+// (parallel.go). Source and Sink are
 // for those who build an end of their own, as package mux does for streams
 // over a network.
 package omni

@@ -88,7 +88,7 @@ func (p *Producer[T]) Source() Source[T] { return p.src }
 // Sink returns what c writes to, for code that wraps it.
 func (c *Consumer[T]) Sink() Sink[T] { return c.sink }
 
-// Request lets n more items come: the seed's request. It never blocks, adds
+// Request lets n more items come. It never blocks, adds
 // up and saturates; Request(0) does nothing, and so does any Request after
 // the stream's end.
 func (p *Producer[T]) Request(n uint32) {
@@ -225,9 +225,8 @@ func (c *Consumer[T]) Write(ctx context.Context, v T) error {
 }
 
 // Demand waits until the reader has asked for items that are not written yet
-// and returns how many, at most math.MaxUint32: the seed's onRequest. It
-// spends nothing, so other writers may be faster. If ctx ends first it
-// returns the cause.
+// and returns how many, at most math.MaxUint32. It spends nothing, so other
+// writers may be faster. If ctx ends first it returns the cause.
 func (c *Consumer[T]) Demand(ctx context.Context) (uint32, error) {
 	checkContext(ctx, "Demand")
 	var after uint64

@@ -71,7 +71,7 @@ func Concat[T any](ctx context.Context, ps ...*Producer[T]) *Producer[T] {
 
 // Merge returns the items of all streams as they come; the items of one
 // stream keep their order. It asks each for one item at a time and holds at
-// most that one beyond its own window, which is the default one. The first
+// most one item of each beyond its own window of DefaultPrefetch. The first
 // error cancels all and is what the reader gets; so does ctx when it ends. It
 // starts a goroutine per stream.
 func Merge[T any](ctx context.Context, ps ...*Producer[T]) *Producer[T] {

@@ -85,7 +85,7 @@ var (
 	// ErrBroken is returned by the call in the middle of which its ctx ended, and by the calls after it.
 	ErrBroken = errors.New("transport: broken, a ctx ended inside a call")
 
-	// ErrEmpty is returned for a message of no bytes, which there is not.
+	// ErrEmpty is returned for a message of no bytes: every message has at least one.
 	ErrEmpty = errors.New("transport: empty message")
 )
 

@@ -148,7 +148,7 @@ func (l *Listener) Accept(ctx context.Context) (Conn, error) {
 
 // Close stops listening and closes the connections that no Accept has returned, those in the middle
 // of a handshake too. It waits for the goroutines that Listen started, a second or so at most. The
-// Conns that Accept returned are not concerned.
+// Conns that Accept returned are not affected.
 func (l *Listener) Close() error {
 	l.fail(ErrClosed)
 	l.stop()

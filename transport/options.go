@@ -18,7 +18,7 @@ type Options struct {
 
 	// Origins are the hosts whose web pages may connect to a WebSocket here, besides the host that
 	// the page calls: patterns of path.Match, such as "*.example.com" or "localhost:*". Zero allows
-	// no other host, "*" all of them. Who connects without being a web page is not concerned.
+	// no other host, "*" all of them. Clients that are not web pages send no origin and are let in.
 	Origins []string
 
 	// Stdin and Stdout take the place of os.Stdin and os.Stdout for stdio. What of them is an
