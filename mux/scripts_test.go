@@ -101,7 +101,6 @@ type handle struct {
 	incoming *Incoming
 
 	work sync.WaitGroup
-	mu   sync.Mutex
 	last chan struct{} // closed when the operation before is finished
 	err  error         // of open or call
 

@@ -25,22 +25,12 @@ func (g *gate) tryLock() bool { return g.users.CompareAndSwap(0, 1) }
 // lock waits for the gate. If ctx ends first, it returns the cause and the
 // gate is not held; a free gate is taken even if ctx has ended.
 func (g *gate) lock(ctx context.Context) error {
-	if !g.lockUnless(ctx, nil) {
-		return causeOf(ctx)
-	}
-	return nil
-}
-
-// lockUnless waits for the gate. If ctx ends or leave closes first, it
-// returns false and the gate is not held; a free gate is taken in any case.
-func (g *gate) lockUnless(ctx context.Context, leave <-chan struct{}) bool {
 	if g.users.Add(1) == 1 {
-		return true // Fast path: it was free.
+		return nil // Fast path: it was free.
 	}
 	select {
 	case <-g.wake:
-		return true
-	case <-leave:
+		return nil
 	case <-ctx.Done():
 	}
 	for {
@@ -50,10 +40,10 @@ func (g *gate) lockUnless(ctx context.Context, leave <-chan struct{}) bool {
 			// alone. Leaving it would let it wake somebody who comes
 			// later, beside one who found the gate free.
 			<-g.wake
-			return true
+			return nil
 		}
 		if g.users.CompareAndSwap(n, n-1) {
-			return false
+			return causeOf(ctx)
 		}
 	}
 }

@@ -43,7 +43,7 @@ type stream[T any] struct {
 	spare   []T           // an empty chunk for pending to go on with
 	written uint64        // items, ever
 	granted uint64        // largest total that was fetched from demand
-	grown   chan struct{} // closed when granted grows; nil if nobody waits for that
+	change  chan struct{} // closed by leaveDemand; nil if nobody waits for that
 	waiting bool          // the reader waits: hand over at once; cleared by the hand-over
 	state   endState      // of the writing end
 	werr    error         // set with canceled, and by finishWrite
@@ -147,7 +147,7 @@ func (s *stream[T]) Credit(ctx context.Context, after uint64) (asked, written ui
 			s.grant(total)
 		default:
 		}
-		s.wgate.unlock()
+		s.leaveDemand()
 	}
 	for {
 		asked, written, err = s.totals()
@@ -161,22 +161,26 @@ func (s *stream[T]) Credit(ctx context.Context, after uint64) (asked, written ui
 }
 
 // awaitDemand waits for one change: more demand, or the end. One waits at the
-// demand channel, the others at the gate, and each looks for itself after
-// every change, since one may be content with less than another.
+// demand channel and holds the gate, the others wait for a word of that one,
+// and each looks for itself after every change: one may be content with less
+// than another, which nobody but itself knows.
 func (s *stream[T]) awaitDemand(ctx context.Context, after uint64) error {
 	if !s.wgate.tryLock() {
-		grown := s.growth(after)
-		if grown == nil {
+		change := s.nextChange(after)
+		if change == nil {
 			return nil
 		}
-		if !s.wgate.lockUnless(ctx, grown) {
-			if isDone(grown) {
+		// Once more, or the one who was there may have left meanwhile.
+		if !s.wgate.tryLock() {
+			select {
+			case <-change:
 				return nil
+			case <-ctx.Done():
+				return causeOf(ctx)
 			}
-			return causeOf(ctx)
 		}
 	}
-	defer s.wgate.unlock()
+	defer s.leaveDemand()
 	// The one who held the gate before may have got what we are after.
 	if asked, _, err := s.totals(); err != nil || asked > after {
 		return nil
@@ -190,30 +194,37 @@ func (s *stream[T]) awaitDemand(ctx context.Context, after uint64) error {
 	}
 }
 
-// grant notes a total that came up the demand channel.
-func (s *stream[T]) grant(total uint64) {
-	s.wmu.Lock()
-	defer s.wmu.Unlock()
-	s.granted = max(s.granted, total)
-	if s.grown != nil {
-		close(s.grown)
-		s.grown = nil
-	}
-}
-
-// growth returns a channel that closes when granted grows, nil if there is
-// nothing to wait for. Those at the gate need it: the one who holds the gate
-// may get what is enough for them and go on waiting for more.
-func (s *stream[T]) growth(after uint64) <-chan struct{} {
+// nextChange returns a channel that closes when whoever is at the demand
+// channel leaves it, nil if there is nothing to wait for. Whoever finds the
+// gate taken after it asked cannot miss that.
+func (s *stream[T]) nextChange(after uint64) <-chan struct{} {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if s.state != open || s.granted > after {
 		return nil
 	}
-	if s.grown == nil {
-		s.grown = make(chan struct{})
+	if s.change == nil {
+		s.change = make(chan struct{})
 	}
-	return s.grown
+	return s.change
+}
+
+// leaveDemand gives up the demand channel and tells those who wait.
+func (s *stream[T]) leaveDemand() {
+	s.wgate.unlock()
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if s.change != nil {
+		close(s.change)
+		s.change = nil
+	}
+}
+
+// grant notes a total that came up the demand channel.
+func (s *stream[T]) grant(total uint64) {
+	s.wmu.Lock()
+	s.granted = max(s.granted, total)
+	s.wmu.Unlock()
 }
 
 // totals returns what was asked for and written, or why nothing may be
