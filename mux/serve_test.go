@@ -176,7 +176,8 @@ func TestNoPromiseAfterAnItem(t *testing.T) {
 		s, p := meetOpt(t, small())
 		for i, code := range []omni.Code{5, 8} {
 			id := uint32(2*i + 1)
-			p.send(wOpen(id, ""), wData(id, "x"), wOpen(id+1, ""))
+			// With END here no REQUEST can come before the CLOSE.
+			p.send(wOpen(id, ""), wData(id, "x"), wEnd(id), wOpen(id+1, ""))
 			in := accept(t, s).Producer()
 			wantItem(t, in, "x")
 			in.Cancel(&omni.StreamError{Code: code, Reason: "r"})

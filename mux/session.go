@@ -107,6 +107,7 @@ func (s *Session) checkPeer() {
 		s.mu.Unlock()
 		<-ready // fires at the end of the session too
 		s.mu.Lock()
+		s.e.ready.leave(ready)
 	}
 	over, metadata := s.e.over, s.e.peer.metadata
 	s.mu.Unlock()
@@ -131,13 +132,15 @@ func (s *Session) checkPeer() {
 func (s *Session) await(ctx context.Context, sig *signal) error {
 	fired := sig.wait()
 	s.unlock()
-	defer s.mu.Lock()
+	var err error
 	select {
 	case <-fired:
-		return nil
 	case <-ctx.Done():
-		return causeOf(ctx)
+		err = causeOf(ctx)
 	}
+	s.mu.Lock()
+	sig.leave(fired)
+	return err
 }
 
 // awaitReady waits, with mu held, for the peer's HELLO and its check.
