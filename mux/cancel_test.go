@@ -48,7 +48,7 @@ func TestX01ReaderCancels(t *testing.T) {
 	})
 }
 
-// TestX01WriterLearns is the same from the writer's side, where Write waits
+// TestX01X06WriterLearns is the same from the writer's side, where Write waits
 // for credit (X06).
 func TestX01X06WriterLearns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

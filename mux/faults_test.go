@@ -115,7 +115,7 @@ func TestN01CutAnywhere(t *testing.T) {
 
 // TestN11FlipAnyBit: every bit of a session's messages flipped, one at a
 // time: an error, or other bytes in an item, metadata or reason; never a
-// panic, an item on another stream or one more item.
+// panic, a course without end, or items beyond what was granted.
 func TestN11FlipAnyBit(t *testing.T) {
 	cfg := simConfig{streams: 2, items: 2, maxItem: 16, bytes: 32, prefetch: 2}
 	plans := [2][]simPlan{{{items: 8}, {call: true, items: 4}}, {{items: 6}}}

@@ -12,7 +12,7 @@ import (
 	"omnistreams.dev/omni"
 )
 
-// TestF02Pings: PINGs whose PONGs cannot go out are one pending PONG.
+// TestF01F02Pings: PINGs whose PONGs cannot go out are one pending PONG.
 func TestF01F02Pings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(small1(t))
@@ -47,7 +47,7 @@ func TestF10RequestFlood(t *testing.T) {
 	}
 }
 
-// TestF05NeverAccepted: streams that nobody accepts, up to the limit, each
+// TestF05F11R03NeverAccepted: streams that nobody accepts, up to the limit, each
 // with the longest metadata (F11) and all its credit used (R03), harm no
 // other; and the peer's end is noticed at once.
 func TestF05F11R03NeverAccepted(t *testing.T) {
@@ -140,7 +140,7 @@ func TestF08RefuseForEver(t *testing.T) {
 	runtime.KeepAlive(e)
 }
 
-// TestF13DeafPeer: a peer that sends and never reads is given up, and what
+// TestF13D11DeafPeer: a peer that sends and never reads is given up, and what
 // waits for it stays bounded.
 func TestF13D11DeafPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -116,8 +116,7 @@ func TestL7LargeItemsShare(t *testing.T) {
 	})
 }
 
-// TestW15Metadata: metadata of an answer to a caller that has gone is not
-// lost memory, and OPEN with the most metadata fits a message.
+// TestW15LongestMetadata: OPEN with the most metadata fits a message.
 func TestW15LongestMetadata(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, p := meetOpt(t, small())
@@ -128,7 +127,7 @@ func TestW15LongestMetadata(t *testing.T) {
 	})
 }
 
-// TestR01IdleStreams: 10,000 streams that carry nothing have no goroutine
+// TestR01R02IdleStreams: 10,000 streams that carry nothing have no goroutine
 // each, and R02: what they hold is printed.
 func TestR01R02IdleStreams(t *testing.T) {
 	const streams = 10_000

@@ -8,7 +8,7 @@ import (
 	"omnistreams.dev/omni"
 )
 
-// TestExhausted is the end of the stream numbers (I09): opens that wait and
+// TestI09Exhausted is the end of the stream numbers (I09): opens that wait and
 // later ones fail, what lives goes on, and the peer may shut down.
 func TestI09Exhausted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

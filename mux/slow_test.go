@@ -111,7 +111,7 @@ func TestS06LongPause(t *testing.T) {
 	})
 }
 
-// TestS09FailAfterItems: what came before the error is delivered before it.
+// TestS09I11FailAfterItems: what came before the error is delivered before it.
 func TestS09I11FailAfterItems(t *testing.T) {
 	eachTransport(t, func(t *testing.T, meet func(*Options) (*Session, *rawPeer)) {
 		s, p := meet(small())

@@ -187,7 +187,7 @@ func TestW01CutHello(t *testing.T) {
 	}
 }
 
-// TestW03 is about messages by length alone, on a byte stream: none (W02),
+// TestW02W03MessageLengths is about messages by length alone, on a byte stream: none (W02),
 // one that is announced too long and never sent.
 func TestW02W03MessageLengths(t *testing.T) {
 	for _, row := range []struct {
