@@ -26,11 +26,13 @@ func TestAttacksNameTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile(`\b(Test|Fuzz)[A-Z]\w+`).FindAllString(string(table), -1)
+	// Not behind a dot: iotest.TestReader is another's.
+	named := regexp.MustCompile(`[^.\w](Test|Fuzz)[A-Z]\w+`).FindAllString(string(table), -1)
 	if len(named) < 100 {
 		t.Errorf("the table names %d tests only", len(named))
 	}
 	for _, name := range named {
+		name = name[1:]
 		if !strings.Contains(code.String(), "func "+name+"(") {
 			t.Errorf("there is no test %s", name)
 		}

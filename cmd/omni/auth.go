@@ -10,11 +10,13 @@ import (
 	"omnistreams.dev/omni"
 )
 
-// hello is the JSON in the metadata of HELLO: who speaks, and the token.
+// hello is the JSON in the metadata of HELLO: who speaks, and the token. Only
+// the side that connects sends the token, to whoever it reaches: TLS tells it
+// who that is. The side that listens would give it to any stranger.
 type hello struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
-	Token   string `json:"token,omitempty"`
+	Token   string `json:"token,omitempty"` // of the side that connects
 }
 
 const maxToken = 4 << 10 // bytes; HELLO holds 16 KiB in all

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"omnistreams.dev/mux"
 	"omnistreams.dev/omni"
 )
 
@@ -79,8 +80,7 @@ func TestTokenKeepsOut(t *testing.T) {
 		args           []string
 		rxSays, txSays string
 	}{
-		// Both sides find that out, and either may be the first to say it.
-		{[]string{"--token-file", wrong}, "the token is not the right one", "the token is not the right one"},
+		{[]string{"--token-file", wrong}, "the sender was refused: the token is not the right one", "refused by the receiver: the token is not the right one"},
 		{nil, "the sender was refused: a token is needed", "refused by the receiver: a token is needed"},
 	} {
 		tx := start(t, append([]string{"send", "-c", rx.url(), from + "/"}, c.args...)...)
@@ -99,21 +99,36 @@ func TestTokenKeepsOut(t *testing.T) {
 	same(t, from, to)
 }
 
-func TestReceiverWithoutTheToken(t *testing.T) {
+func TestListenerKeepsItsTokenToItself(t *testing.T) {
 	right, _, _ := tokens(t)
-	from, to := spec{"a": "x"}.build(t, t.TempDir()), filepath.Join(t.TempDir(), "to")
-	rx := start(t, "recv", "--dir", to, "--once")
-	tx := start(t, "send", "-c", rx.url(), "--token-file", right, from+"/")
-	tx.want(exitFailure)
-	rx.want(exitFailure)
-	if line := lastLine(t, tx); !strings.Contains(line, "the receiver was refused: a token is needed") {
-		t.Errorf("the sender says %q", line)
+	from := spec{"a": "x"}.build(t, t.TempDir())
+	for name, args := range map[string][]string{
+		"recv": {"recv", "--dir", t.TempDir()}, "send": {"send", from}, "pipe": {"pipe"}, "echo": {"echo"},
+	} {
+		p := start(t, append(args, "-l", "tcp://127.0.0.1:0", "--token-file", right)...)
+		at := p.stdout
+		if name == "pipe" {
+			at = p.stderr
+		}
+		ctx, s := client(t, p.await(at, listening), &mux.Options{Metadata: []byte(`{"token":"Secret"}`)})
+		// What comes first is its HELLO, before it knows who this is.
+		if metadata, err := s.Peer(ctx); err != nil || strings.Contains(string(metadata), "secret") {
+			t.Errorf("%s says %q to a stranger, %v", name, metadata, err)
+		}
 	}
-	if line := lastLine(t, rx); !strings.Contains(line, "refused by the sender: a token is needed") {
-		t.Errorf("the receiver says %q", line)
-	}
-	if n := whole(t, from, to); n > 0 {
-		t.Errorf("%d files came through", n)
+}
+
+func TestOnlyTheListenerCompares(t *testing.T) {
+	right, _, _ := tokens(t)
+	for _, c := range []*connection{flags("tcp://127.0.0.1:0", ""), flags("", "tcp://127.0.0.1:1")} {
+		c.tokenFile = right
+		if err := c.prepare(""); err != nil {
+			t.Fatal(err)
+		}
+		opt := c.options(mux.Options{})
+		if sends := strings.Contains(string(opt.Metadata), "secret"); sends != (c.connect != "") || sends == (opt.CheckPeer != nil) {
+			t.Errorf("%s%s sends %q, compares: %v", c.listen, c.connect, opt.Metadata, opt.CheckPeer != nil)
+		}
 	}
 }
 

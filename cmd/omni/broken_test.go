@@ -189,11 +189,65 @@ func TestFileThatChangesWhileItIsSent(t *testing.T) {
 	}
 }
 
+func TestBuffersAreNoLongerThanFiles(t *testing.T) {
+	dir := spec{"short": "xy", "long": blob("f", 250), "empty": ""}.build(t, t.TempDir())
+	w := worker{sender: &sender{itemSize: 100}}
+	for _, c := range []struct {
+		name string
+		want int
+	}{{"empty", 0}, {"short", 2}, {"long", 100}, {"short", 100}} {
+		path := filepath.Join(dir, c.name)
+		info, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		if err := w.read(found{path: path, info: info}, func(b []byte) error { got += len(b); return nil }); err != nil {
+			t.Error(err)
+		}
+		if len(w.buf) != c.want || int64(got) != info.Size() {
+			t.Errorf("%s: a buffer of %d bytes, %d were read", c.name, len(w.buf), got)
+		}
+	}
+}
+
+func TestFilesThatDoNotSayTheirSize(t *testing.T) {
+	const file = "/proc/version"
+	if info, err := os.Stat(file); err != nil || info.Size() != 0 {
+		return // only Linux has such files
+	}
+	to := filepath.Join(t.TempDir(), "to")
+	rx := start(t, "recv", "--dir", to, "--once")
+	tx := start(t, "send", "-c", rx.url(), file)
+	tx.want(exitSkipped)
+	rx.want(exitSkipped)
+	if line := tx.stderr.String(); !strings.Contains(line, "warning: version: skipped: it has content") {
+		t.Errorf("it says %q", line)
+	}
+	if n := whole(t, "/proc", to); n > 0 {
+		t.Error("there is a file")
+	}
+}
+
 func TestNobodyListens(t *testing.T) {
 	from := spec{"a": "x"}.build(t, t.TempDir())
 	code, _, stderr := runTool(t, "send", "-c", "unix:"+filepath.ToSlash(filepath.Join(from, "none")), from)
 	if code != exitFailure || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("exit code %d, it says %q", code, stderr)
+	}
+}
+
+func TestSenderMeetsWhatIsNoReceiver(t *testing.T) {
+	for _, from := range []string{
+		spec{"d/": ""}.build(t, t.TempDir()), spec{"f": ""}.build(t, t.TempDir()),
+		spec{"l": "-> f"}.build(t, t.TempDir()), t.TempDir(),
+	} {
+		p := start(t, "echo", "-l", "tcp://127.0.0.1:0")
+		tx := start(t, "send", "-c", p.url(), from+"/")
+		tx.want(exitFailure)
+		if line := lastLine(t, tx); !strings.Contains(line, "its answer is not that of omni recv") {
+			t.Errorf("it says %q", line)
+		}
 	}
 }
 

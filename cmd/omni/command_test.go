@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -36,6 +37,8 @@ func TestUsageErrors(t *testing.T) {
 		{"recv", "--dir", dir, "-l", "ws://:0", "-c", "ws://x"}, {"send", "-c", "ws://x"}, {"send", dir},
 		{"send", "-c", "ws://x", filepath.Join(dir, "none")}, {"send", "-c", "ws://x", "-p", "0", dir},
 		{"send", "-c", "http://x", dir}, {"pipe"}, {"pipe", "-l", "stdio:"}, {"pipe", "-c", "stdio:"}, {"echo"},
+		{"recv", "--dir", filepath.Join(dir, "new"), "-l", "tcp://127.0.0.1:70000"}, {"recv", "--dir", filepath.Join(dir, "new"), "-c", "stdio:x"},
+		{"recv", "--dir", filepath.Join(dir, "new"), "--max-item", "31"}, {"help", "nosuch"},
 		{"echo", "-l", "tcp://127.0.0.1:0", "--max-item", "8MiB"}, {"demo", "--source", filepath.Join(dir, "none")},
 	} {
 		code, stdout, stderr := inProcess(t, args...)
@@ -87,6 +90,51 @@ func TestExitCodes(t *testing.T) {
 	} {
 		if got := exitCode(err); got != want {
 			t.Errorf("%v: %d, want %d", err, got, want)
+		}
+	}
+}
+
+func TestErrorsAreJSONToo(t *testing.T) {
+	for _, args := range [][]string{
+		{"send", "--json", "-c", "http://x", "."}, {"send", "--json", "-c", "tcp://x:1"}, {"recv", "--json", "--bad"},
+		{"recv", "--json", "--dir", "x", "-l", "stdio:x"}, {"send", "--json", "-c", "stdio:", "none-such"},
+	} {
+		_, stdout, stderr := inProcess(t, args...)
+		in, other := stdout, stderr
+		if strings.Contains(strings.Join(args, " "), "stdio:") {
+			in, other = stderr, ""
+		}
+		var e event
+		if err := json.Unmarshal([]byte(in), &e); err != nil || e.Event != "error" || e.Reason == "" {
+			t.Errorf("omni %q: %q: %v", args, in, err)
+		}
+		if other != "" && !strings.Contains(other, e.Reason) {
+			t.Errorf("omni %q: people are told %q", args, other)
+		}
+	}
+}
+
+func TestFailureOverStdioIsJSON(t *testing.T) {
+	p := tool(t, "recv", "--json", "--dir", filepath.Join(t.TempDir(), "to"), "-l", "stdio:")
+	p.cmd.Stdin = strings.NewReader("nonsense")
+	p.begin()
+	p.want(exitFailure)
+	if _, s := events(t, p.stderr.String()); s.OK || s.Error == "" {
+		t.Errorf("summary %+v", s)
+	}
+}
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+func TestStandardOutputThatFails(t *testing.T) {
+	for _, args := range [][]string{{"--version"}, {"help", "send"}, {"completion", "bash"}} {
+		var stderr bytes.Buffer
+		code := execute(t.Context(), stdio{strings.NewReader(""), full{}, &stderr}, args)
+		if code != exitFailure || !strings.Contains(stderr.String(), "standard output: short write") {
+			t.Errorf("omni %q: exit code %d, stderr %q", args, code, stderr.String())
 		}
 	}
 }

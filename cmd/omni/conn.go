@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
 	"net"
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,6 +34,8 @@ type connection struct {
 	url    *url.URL    // of listen or connect
 	token  string      // "" for none
 	tlsCfg *tls.Config // nil unless the URL is of wss or tls
+
+	guests sync.WaitGroup // introductions under way; wait before the end
 }
 
 const (
@@ -49,7 +53,8 @@ const urlHelp = `URLs:
   ws://HOST:PORT/PATH   WebSocket             wss://...  the same over TLS
   tcp://HOST:PORT       a TCP connection      tls://...  the same over TLS
   unix:PATH             a Unix socket         stdio:     standard input and output
-  Port 0 listens on any port that is free.`
+  Port 0 listens on any port that is free.
+  Where each side is to check the other, give both TLS certificates.`
 
 // register adds the flags to a command, with completion for their values.
 func (c *connection) register(cmd *cobra.Command) {
@@ -60,7 +65,7 @@ func (c *connection) register(cmd *cobra.Command) {
 	f.StringVar(&c.key, "tls-key", "", "the certificate's private key, a PEM `FILE`")
 	f.StringVar(&c.ca, "tls-ca", "", "PEM `FILE` of the authorities to trust instead of the system's;\nwith --listen, clients need a certificate of theirs")
 	f.BoolVar(&c.insecure, "insecure", false, "connect to whoever has any certificate at all")
-	f.StringVar(&c.tokenFile, "token-file", "", "`FILE` with a secret that the other side must know too")
+	f.StringVar(&c.tokenFile, "token-file", "", "`FILE` with a secret: the side that connects shows it to whoever it\nreaches (know by TLS who that is), the one that listens compares it")
 	c.maxItem = defaultMaxItem
 	f.Var(&c.maxItem, "max-item", "longest item to accept, up to 16MiB; above 256KiB fewer\nstreams may be open at a time")
 	f.DurationVar(&c.keepAlive, "keepalive", 15*time.Second, "ask a silent other side whether it is there after this `TIME`;\nit is given up when it has not answered after as long again")
@@ -96,7 +101,7 @@ func (c *connection) prepare(fallback string) (err error) {
 	case c.keepAlive <= 0:
 		return usagef("--keepalive must be more than 0")
 	}
-	if c.url, err = checkURL(c.listen + c.connect); err != nil {
+	if c.url, err = checkURL(c.listen+c.connect, c.listen != ""); err != nil {
 		return err
 	}
 	if c.tokenFile != "" {
@@ -108,19 +113,47 @@ func (c *connection) prepare(fallback string) (err error) {
 	return err
 }
 
-// checkURL finds the mistakes that are easy to make. The transport finds the
-// others.
-func checkURL(raw string) (*url.URL, error) {
+// checkURL finds every mistake in a URL, so that it is told before anything is
+// done. What the URL may hold of a password is not repeated.
+func checkURL(raw string, listen bool) (*url.URL, error) {
 	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, usagef("that is not a URL: %w", errors.Unwrap(err))
+	}
+	fail := func(why string) (*url.URL, error) {
+		return nil, usagef("%q %s", u.Redacted(), why)
+	}
+	web := u.Scheme == "ws" || u.Scheme == "wss"
 	switch {
-	case err != nil:
-		return nil, usagef("%q is not a URL", raw)
 	case !slices.Contains(schemes, u.Scheme):
-		return nil, usagef("%q is not a URL of ws://, wss://, tcp://, tls://, unix: or stdio:", raw)
-	case (u.Scheme == "tcp" || u.Scheme == "tls") && u.Port() == "":
-		return nil, usagef("%q has no port: write %s://HOST:PORT", raw, u.Scheme)
+		return fail("is not a URL of ws://, wss://, tcp://, tls://, unix: or stdio:")
+	case u.Fragment != "" || !web && u.RawQuery != "" || u.ForceQuery:
+		return fail("has a ? or # where none belongs")
+	case u.User != nil && (listen || !web):
+		return fail("has a user where none belongs")
+	case u.Scheme == "stdio" && u.String() != "stdio:" && u.String() != "stdio://":
+		return fail("has something after stdio:")
+	case u.Scheme == "unix" && u.Host != "":
+		return fail("has a host: write unix:relative/path or unix:///absolute/path")
 	case u.Scheme == "unix" && u.Opaque+u.Path == "":
-		return nil, usagef("%q has no path: write unix:PATH", raw)
+		return fail("has no path: write unix:PATH")
+	case u.Scheme == "unix" || u.Scheme == "stdio":
+		return u, nil
+	case web && u.Host == "":
+		return fail("has no host")
+	case !web && u.Port() == "":
+		return fail("has no port: write " + u.Scheme + "://HOST:PORT")
+	case !web && strings.Trim(u.Path, "/") != "":
+		return fail("has a path where none belongs")
+	}
+	if u.Port() == "" {
+		return u, nil
+	}
+	switch n, err := strconv.ParseUint(u.Port(), 10, 16); {
+	case err != nil:
+		return fail("has a port beyond 65535")
+	case n == 0 && !listen:
+		return fail("has the port 0, at which nobody listens")
 	}
 	return u, nil
 }
@@ -197,8 +230,15 @@ func isLoopback(host string) bool {
 
 // options are the session's: base with what the flags say.
 func (c *connection) options(base mux.Options) *mux.Options {
-	base.Metadata = encode(hello{Name: "omni", Version: version, Token: c.token})
-	base.CheckPeer = checkToken(c.token)
+	// Anybody can connect to the side that listens, so it must not say the
+	// token: it compares what comes. Whom this side has dialed, TLS says.
+	me := hello{Name: "omni", Version: version}
+	if c.connect != "" {
+		me.Token = c.token
+	} else {
+		base.CheckPeer = checkToken(c.token)
+	}
+	base.Metadata = encode(me)
 	base.MaxItem = int(c.maxItem)
 	if base.MaxStreams == 0 {
 		// One item of each stream always has a place: longer ones, fewer
@@ -224,66 +264,4 @@ func (c *connection) dial(ctx context.Context) (transport.Conn, error) {
 // bind listens for the other side.
 func (c *connection) bind(ctx context.Context) (*transport.Listener, error) {
 	return transport.Listen(ctx, c.listen, &transport.Options{TLS: c.tlsCfg})
-}
-
-// one returns the session with the one connected to, or with the first to
-// come that introduces itself as it must: others are told of and waited past,
-// so that nobody without the token can end a command. If ctx ends first it
-// returns the cause.
-func (c *connection) one(ctx context.Context, opt *mux.Options, out *output, who string) (*mux.Session, error) {
-	if c.connect != "" {
-		conn, err := c.dial(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return introduced(ctx, conn, opt, who)
-	}
-	l, err := c.bind(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer l.Close()
-	out.listening(l.URL())
-	var last error
-	for {
-		conn, err := l.Accept(ctx)
-		switch {
-		case ctx.Err() != nil && err != nil:
-			return nil, context.Cause(ctx)
-		case err == io.EOF: // stdio: has only one
-			return nil, last
-		case err != nil:
-			return nil, err
-		}
-		s, err := introduced(ctx, conn, opt, who)
-		if err == nil || !errors.As(err, new(strangerError)) {
-			return s, err
-		}
-		if last = err; !c.usesStdout() {
-			out.warn("", oneLine(err))
-		}
-	}
-}
-
-// strangerError is about a peer that did not introduce itself, or not as it
-// must.
-type strangerError struct{ error }
-
-// Unwrap returns what was wrong with it.
-func (e strangerError) Unwrap() error { return e.error }
-
-// introduced starts a session and waits until the peer is known and let in.
-func introduced(ctx context.Context, conn transport.Conn, opt *mux.Options, who string) (*mux.Session, error) {
-	s, err := mux.New(conn, opt)
-	if err != nil {
-		return nil, err
-	}
-	if _, err = s.Peer(ctx); err == nil {
-		return s, nil
-	}
-	_ = s.Close()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	return nil, strangerError{broken(s, err, who)}
 }

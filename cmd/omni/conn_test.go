@@ -50,6 +50,38 @@ func TestFlagsThatCannotBe(t *testing.T) {
 	}
 }
 
+func TestURLs(t *testing.T) {
+	for _, bad := range []string{
+		"", ":", "ws:", "ws:///x", "ws:x", "ws://x#f", "ws://x:65536", "ws://x:99999999999", "ws://x:y", "ws://u@x#f", "ftp://x",
+		"tcp:x:1", "tcp://x", "tcp://x:", "tcp://x:65536", "tcp://x:-1", "tcp://x:1/path", "tcp://u:p@x:1", "tcp://x:1?q", "tcp://x:1#f",
+		"tls://x:1/path", "unix:", "unix://host/path", "unix:x?q", "unix:x#f", "stdio:x", "stdio://host", "stdio:?q", "stdio:#f", "stdio:/x",
+	} {
+		for _, listen := range []bool{true, false} {
+			var usage usageError
+			if _, err := checkURL(bad, listen); !errors.As(err, &usage) {
+				t.Errorf("%q, listen %v: %v", bad, listen, err)
+			}
+		}
+	}
+	for _, good := range []string{
+		"ws://x", "wss://x/path?q=1", "ws://x:1", "tcp://x:65535", "tcp://[::1]:1", "tls://x:1/", "unix:a/b", "unix:///a", "stdio:", "stdio://",
+	} {
+		for _, listen := range []bool{true, false} {
+			if _, err := checkURL(good, listen); err != nil {
+				t.Errorf("%q, listen %v: %v", good, listen, err)
+			}
+		}
+	}
+	for url, onlyListen := range map[string]bool{"tcp://:0": true, "ws://x:0": true, "ws://user:secret@x": false} {
+		if _, err := checkURL(url, !onlyListen); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", url, err)
+		}
+		if _, err := checkURL(url, onlyListen); err != nil {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	right, _, _ := tokens(t)
 	certs := newCerts(t)

@@ -47,7 +47,7 @@ func TestVerdictComparesBothSides(t *testing.T) {
 		"failed there":       {3, tally{Files: 3, Failed: 1}, exitFailure},
 		"failed and skipped": {3, tally{Files: 3, Failed: 1, Skipped: 1}, exitFailure},
 	} {
-		in := newInbound(&receiver{total: &counts{}})
+		in := newInbound(&receiver{total: &counts{}}, &counts{})
 		in.counts.files.Add(c.mine)
 		if err := in.verdict(&c.final); exitCode(err) != c.code {
 			t.Errorf("%s: %v", why, err)
@@ -83,6 +83,22 @@ func TestEventsAreOneObjectALine(t *testing.T) {
 	}
 	if got := stderr.String(); !strings.HasPrefix(got, "omni send: warning: p: reason\nsent 0 files") {
 		t.Errorf("stderr: %q", got)
+	}
+}
+
+func TestNamesThatAreNotUTF8InEvents(t *testing.T) {
+	var stdout bytes.Buffer
+	o := (&display{json: true}).output("send", stdio{nil, &stdout, io.Discard}, false)
+	for _, name := range []string{"a\xff", "\ufffd", "a"} {
+		stdout.Reset()
+		o.emit(event{Event: "file", Path: name})
+		var e event
+		if err := json.Unmarshal(stdout.Bytes(), &e); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(e.Raw); got != name && got+e.Path != name {
+			t.Errorf("%q became %q", name, stdout.String())
+		}
 	}
 }
 

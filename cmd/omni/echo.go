@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"omnistreams.dev/mux"
+	"omnistreams.dev/transport"
 )
 
 // echoMaxItem bounds --max-item, and with it the window of a stream, which is
@@ -28,7 +30,8 @@ One-way streams are refused. It is there to test other programs against.
 
 It says where it listens on standard output, or on standard error if the
 connection is stdio:. At SIGTERM or SIGINT it lets the streams that live come to
-their end, for ten seconds at most, and exits with 0.
+their end, for ten seconds at most, and exits with 0. A session that fails is told of
+on standard error and, with stdio: or --connect, is exit code 1.
 
 ` + urlHelp,
 		Example: `  omni echo -l tcp://127.0.0.1:0
@@ -62,8 +65,9 @@ func echo(ctx context.Context, conn *connection, out *output) error {
 		if err != nil {
 			return err
 		}
+		defer l.Close()
 		out.listening(l.URL())
-		return mux.Serve(ctx, l, opt, echoCall)
+		return echoAll(ctx, l, opt, conn.usesStdout(), out)
 	}
 	c, err := conn.dial(ctx)
 	if err != nil {
@@ -72,12 +76,42 @@ func echo(ctx context.Context, conn *connection, out *output) error {
 		}
 		return err
 	}
+	return echoSession(ctx, c, opt)
+}
+
+// echoAll serves whoever connects, until ctx ends, and returns when all of them
+// are through. A session that fails ends alone and is told of; it is the result
+// only if there can be no other.
+func echoAll(ctx context.Context, l *transport.Listener, opt *mux.Options, only bool, out *output) error {
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	for {
+		c, err := l.Accept(ctx)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			_ = l.Close() // before the sessions drain
+			return nil
+		case err != nil:
+			return err
+		case only:
+			return echoSession(ctx, c, opt)
+		}
+		sessions.Go(func() {
+			if err := echoSession(ctx, c, opt); err != nil {
+				out.warn("", oneLine(err))
+			}
+		})
+	}
+}
+
+// echoSession serves one connection to its end, which is its error.
+func echoSession(ctx context.Context, c transport.Conn, opt *mux.Options) error {
 	s, err := mux.New(c, opt)
 	if err != nil {
 		return err
 	}
-	// After a signal it exits with 0 also if the other side did not let it
-	// come to an end in time: all that can be done was done.
+	// After a signal all is well also if the other side did not let it come
+	// to an end in time: all that can be done was done.
 	if err := s.Serve(ctx, echoCall); err != nil && ctx.Err() == nil {
 		return broken(s, err, "other side")
 	}

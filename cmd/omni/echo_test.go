@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -238,4 +241,29 @@ func TestEchoStopsWhileNobodyIsThere(t *testing.T) {
 	p.url()
 	p.signal(syscall.SIGTERM)
 	p.want(exitOK)
+}
+
+func TestW10EchoTellsWhyASessionFailed(t *testing.T) {
+	const says = "the other side does not keep to the protocol: "
+	p := tool(t, "echo", "--listen", "stdio:")
+	p.cmd.Stdin = strings.NewReader("GET / HTTP/1.1\r\n\r\n")
+	p.cmd.Stdout = io.Discard
+	p.begin()
+	p.want(exitFailure)
+	if line := lastLine(t, p); !strings.HasPrefix(line, "omni echo: "+says) {
+		t.Errorf("it says %q", line)
+	}
+
+	p = start(t, "echo", "--listen", "tcp://127.0.0.1:0")
+	c, err := net.Dial("tcp", strings.TrimPrefix(p.url(), "tcp://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "\x00\x00\x00\x01x"); err != nil {
+		t.Fatal(err)
+	}
+	p.await(p.stderr, regexp.MustCompile("omni echo: warning: ("+says+")"))
+	ctx, s := client(t, p.url(), nil) // others are served still
+	echoConforms(ctx, t, s)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"time"
 	"unicode/utf8"
 )
@@ -21,13 +22,13 @@ const (
 
 // entry is one file, directory or symbolic link on its way.
 type entry struct {
-	Name   string    `json:"name"`
-	Path   wireName  `json:"path"`             // below the receiver's directory, elements parted by slashes
-	Size   int64     `json:"size"`             // of a file, in bytes
-	Mode   uint32    `json:"mode"`             // permission bits
-	MTime  time.Time `json:"mtime"`            // last change of the content
-	Target wireName  `json:"target,omitempty"` // of a symbolic link, as it stands there
-	SHA256 string    `json:"sha256,omitempty"` // of a file, in hex: compare this instead of size and time
+	Name   string   `json:"name"`
+	Path   wireName `json:"path"`             // below the receiver's directory, elements parted by slashes
+	Size   int64    `json:"size"`             // of a file, in bytes
+	Mode   uint32   `json:"mode"`             // permission bits
+	MTime  wireTime `json:"mtime"`            // last change of the content
+	Target wireName `json:"target,omitempty"` // of a symbolic link, as it stands there
+	SHA256 string   `json:"sha256,omitempty"` // of a file, in hex: compare this instead of size and time
 }
 
 // perm is the mode without what a stranger may not set: set-user-ID and its
@@ -37,7 +38,7 @@ func (e *entry) perm() fs.FileMode { return fs.FileMode(e.Mode) & fs.ModePerm }
 // answer is the metadata of the answer to an entry. The answer has no items;
 // its clean end says that the entry is there and, if it is a file, verified.
 type answer struct {
-	Have bool `json:"have"` // it is there already: end the stream without an item
+	Have *bool `json:"have"` // it is there already: end the stream without an item
 }
 
 // tally is what one side counted.
@@ -102,4 +103,44 @@ func (n *wireName) UnmarshalJSON(data []byte) error {
 	}
 	*n = wireName(raw.Base64)
 	return nil
+}
+
+// wireTime is a time in JSON, as the numbers that the system counts it in: a
+// file may be of a year that a date has no digits for.
+type wireTime struct{ time.Time }
+
+// rawTime is what stands there.
+type rawTime struct {
+	Seconds     int64 `json:"seconds"`     // since 1970 began in UTC
+	Nanoseconds int64 `json:"nanoseconds"` // after that, less than a second
+}
+
+// MarshalJSON implements json.Marshaler.
+func (t wireTime) MarshalJSON() ([]byte, error) {
+	return json.Marshal(rawTime{t.Unix(), int64(t.Nanosecond())})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *wireTime) UnmarshalJSON(data []byte) error {
+	var raw rawTime
+	if err := json.Unmarshal(data, &raw); err != nil || raw.Nanoseconds < 0 || raw.Nanoseconds >= 1e9 {
+		return errors.New("a time is not seconds and nanoseconds")
+	}
+	t.Time = time.Unix(raw.Seconds, raw.Nanoseconds).UTC()
+	return nil
+}
+
+// The first and the last time that a file can be given: the calls count
+// nanoseconds in 64 bits, and one beyond would silently become another time.
+var firstTime, lastTime = time.Unix(0, math.MinInt64).UTC(), time.Unix(0, math.MaxInt64).UTC()
+
+// settable is the nearest time that a file can be given.
+func (t wireTime) settable() time.Time {
+	switch {
+	case t.Before(firstTime):
+		return firstTime
+	case t.After(lastTime):
+		return lastTime
+	}
+	return t.Time
 }

@@ -12,6 +12,9 @@ import (
 // who is the other side. The session's own error comes first: that of a
 // stream only repeats it.
 func broken(s *mux.Session, err error, who string) error {
+	if errors.Is(err, mux.ErrSessionLost) {
+		<-s.Done() // it is ending, and knows then why
+	}
 	if cause := s.Err(); cause != nil {
 		err = cause
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"omnistreams.dev/mux"
 	"omnistreams.dev/omni"
@@ -17,17 +18,22 @@ import (
 type inbound struct {
 	rx     *receiver
 	counts *counts // of this sender
+	shown  *counts // of the progress display
 
 	mu    sync.Mutex
 	final *tally // what the sender says it sent; nil until it is done
 }
 
 // newInbound has no session yet; serve is given it.
-func newInbound(rx *receiver) *inbound { return &inbound{rx: rx, counts: &counts{}} }
+func newInbound(rx *receiver, shown *counts) *inbound {
+	return &inbound{rx: rx, counts: &counts{}, shown: shown}
+}
 
-// count does the same to the sender's counts and to those of all.
+// count does the same to the sender's counts, to those that are shown, and to
+// those of all.
 func (in *inbound) count(f func(*counts)) {
 	f(in.counts)
+	f(in.shown)
 	f(in.rx.total)
 }
 
@@ -166,6 +172,7 @@ func (in *inbound) file(ctx context.Context, call *mux.Incoming) error {
 	in.rx.out.emit(event{
 		Event: nameFile, Path: string(e.Path), Status: "moved", Size: e.Size, SHA256: hex.EncodeToString(p.sum),
 	})
+	in.warnTime(e)
 	return nil
 }
 
@@ -211,7 +218,7 @@ var errItems = errors.New("items where none belong")
 
 // reply opens the answer. It fails only if nobody waits for it any more.
 func reply(ctx context.Context, call *mux.Incoming, have bool) (*omni.Consumer[[]byte], error) {
-	out, err := call.Reply(ctx, encode(answer{Have: have}))
+	out, err := call.Reply(ctx, encode(answer{Have: &have}))
 	if err != nil {
 		return nil, sessionError{err}
 	}
@@ -265,8 +272,18 @@ func (in *inbound) made(ctx context.Context, call *mux.Incoming, e *entry, had b
 		return err
 	}
 	in.count(count)
+	if e.Name == nameDirectory {
+		in.warnTime(e)
+	}
 	in.rx.out.emit(event{Event: e.Name, Path: string(e.Path), Status: movedOrHad(had)})
 	return nil
+}
+
+// warnTime tells of a time that could not be kept.
+func (in *inbound) warnTime(e *entry) {
+	if t := e.MTime.settable(); !t.Equal(e.MTime.Time) {
+		in.rx.out.warn(string(e.Path), "its time is too far away to be set, it got the nearest: "+t.Format(time.RFC3339))
+	}
 }
 
 // totals takes how much will come, which only the progress needs.

@@ -111,8 +111,8 @@ const (
 	stagingSuffix = ".tmp"
 )
 
-// isStaging reports whether name is, on whatever file system, that of a
-// directory of temporary files.
+// isStaging reports whether name may be, on whatever file system, that of a
+// directory of temporary files: no sender may use it.
 func isStaging(name string) bool {
 	name = strings.ToLower(name)
 	return strings.HasPrefix(name, stagingPrefix) && strings.HasSuffix(name, stagingSuffix)

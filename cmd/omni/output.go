@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"unicode/utf8"
 )
 
 // output is where a command speaks: text for people on stderr, events for
@@ -23,11 +24,12 @@ type output struct {
 // event is one line of --json. Fields that do not belong to its kind are
 // left out.
 type event struct {
-	Event  string `json:"event"` // listening, file, directory, symlink, warning, progress, session, Summary
+	Event  string `json:"event"` // listening, file, directory, symlink, warning, progress, session, error, summary
 	URL    string `json:"url,omitempty"`
 	Path   string `json:"path,omitempty"`
-	Status string `json:"status,omitempty"` // moved, had, skipped, failed
-	Size   int64  `json:"size,omitempty"`   // of the file, in bytes
+	Raw    []byte `json:"path_base64,omitempty"` // the path, if it is not UTF-8 and path cannot say it
+	Status string `json:"status,omitempty"`      // moved, had, skipped, failed
+	Size   int64  `json:"size,omitempty"`        // of the file, in bytes
 	SHA256 string `json:"sha256,omitempty"`
 	Reason string `json:"reason,omitempty"`
 
@@ -50,8 +52,12 @@ func (o *output) listening(url string) {
 	fmt.Fprintf(w, "listening on %s\n", url)
 }
 
-// emit writes an event, if they are wanted. An error of it has nowhere to go.
+// emit writes an event, if they are wanted. What stdout does not take is found
+// by execute.
 func (o *output) emit(e event) {
+	if !utf8.ValidString(e.Path) {
+		e.Raw = []byte(e.Path)
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.events != nil {

@@ -104,7 +104,8 @@ func (p *partial) commit() (err error) {
 	if err != nil {
 		return err
 	}
-	if err = p.t.root.Chtimes(p.temp, p.e.MTime, p.e.MTime); err != nil {
+	mtime := p.e.MTime.settable()
+	if err = p.t.root.Chtimes(p.temp, mtime, mtime); err != nil {
 		return err
 	}
 	return p.t.reach(name, func() error {

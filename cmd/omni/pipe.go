@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,6 +58,7 @@ func pipe(ctx context.Context, conn *connection, std stdio, out *output) error {
 	if w := conn.warning(); w != "" {
 		out.warn("", w)
 	}
+	defer conn.guests.Wait()
 	s, err := conn.one(ctx, conn.options(mux.Options{MaxStreams: 1}), out, "other side")
 	if err != nil {
 		return err
@@ -82,15 +84,20 @@ func pipe(ctx context.Context, conn *connection, std stdio, out *output) error {
 
 // pipeSession makes or takes the call and copies.
 func pipeSession(ctx context.Context, s *mux.Session, caller bool, std stdio) error {
+	most, err := s.MaxItem(ctx)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, min(pipeItem, most)) // for what stdin says
 	// Who connects is the one who calls; it makes no other difference.
 	if caller {
 		call, err := s.Call(ctx, mux.RouteMetadata(namePipe))
 		if err != nil {
 			return err
 		}
-		return copyBoth(ctx, std, call.Out, call.In)
+		return copyBoth(ctx, std, buf, call.Out, call.In)
 	}
-	in, err := s.Accept(ctx)
+	in, err := acceptPipe(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -98,7 +105,24 @@ func pipeSession(ctx context.Context, s *mux.Session, caller bool, std stdio) er
 	if err != nil {
 		return err
 	}
-	return copyBoth(ctx, std, answer, in.Producer())
+	return copyBoth(ctx, std, buf, answer, in.Producer())
+}
+
+// acceptPipe takes the call of an omni pipe, and refuses what else comes.
+func acceptPipe(ctx context.Context, s *mux.Session) (*mux.Incoming, error) {
+	for {
+		in, err := s.Accept(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var about struct {
+			Name string `json:"name"`
+		}
+		if json.Unmarshal(in.Metadata(), &about) == nil && about.Name == namePipe && in.IsCall() {
+			return in, nil
+		}
+		in.Refuse("omni pipe takes one call, named pipe")
+	}
 }
 
 // localError is about stdin or stdout, not about the connection.
@@ -109,7 +133,7 @@ func (e localError) Unwrap() error { return e.error }
 
 // copyBoth copies stdin to out and in to stdout. An error of one breaks off
 // the other. A read of stdin that nothing ends is left behind.
-func copyBoth(ctx context.Context, std stdio, out *omni.Consumer[[]byte], in *omni.Producer[[]byte]) error {
+func copyBoth(ctx context.Context, std stdio, buf []byte, out *omni.Consumer[[]byte], in *omni.Producer[[]byte]) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for item, err := range in.All(ctx) {
@@ -125,7 +149,7 @@ func copyBoth(ctx context.Context, std stdio, out *omni.Consumer[[]byte], in *om
 	g.Go(func() error {
 		// The reader of stdin ends after its read, or with the process.
 		fail := make(chan error, 1)
-		go func() { fail <- readInto(ctx, std.in, out) }()
+		go func() { fail <- readInto(ctx, std.in, buf, out) }()
 		select {
 		case err := <-fail:
 			return err
@@ -148,8 +172,7 @@ func copyBoth(ctx context.Context, std stdio, out *omni.Consumer[[]byte], in *om
 
 // readInto writes what it reads, as soon as it comes: a line that somebody
 // types must not wait for a full item. The end of from is the end of out.
-func readInto(ctx context.Context, from io.Reader, out *omni.Consumer[[]byte]) error {
-	buf := make([]byte, pipeItem)
+func readInto(ctx context.Context, from io.Reader, buf []byte, out *omni.Consumer[[]byte]) error {
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+
+	"omnistreams.dev/omni"
 )
 
 // told is what pipe says on stderr, since stdout carries data.
@@ -71,4 +74,43 @@ func TestPipeInterrupted(t *testing.T) {
 	a.told()
 	a.signal(os.Interrupt)
 	a.want(exitInterrupted)
+}
+
+func TestPipeCutsItsItems(t *testing.T) {
+	in := blob("pipe", 5000)
+	a := start(t, "pipe", "-l", "tcp://127.0.0.1:0", "--max-item", "100")
+	b := start(t, "pipe", "-c", a.told(), "--max-item", "7")
+	for _, p := range []*process{a, b} {
+		if _, err := io.WriteString(p.stdin, in); err != nil {
+			t.Fatal(err)
+		}
+		p.stdin.Close()
+	}
+	for _, p := range []*process{a, b} {
+		p.want(exitOK)
+		if p.stdout.String() != in {
+			t.Errorf("%d bytes of %d, or others", len(p.stdout.String()), len(in))
+		}
+	}
+}
+
+func TestPipeTakesItsOwnCallOnly(t *testing.T) {
+	a := start(t, "pipe", "-l", "tcp://127.0.0.1:0")
+	ctx, s := client(t, a.told(), nil)
+	for _, metadata := range []string{`{"name":"file"}`, `pipe`, ``, `null`} {
+		if err := offer(ctx, t, s, metadata); !errors.Is(err, omni.ErrRefused) {
+			t.Errorf("%q: %v, want a refusal", metadata, err)
+		}
+	}
+	a.stdin.Close()
+	if err := offer(ctx, t, s, `{"name":"pipe"}`, "taken"); err != nil {
+		t.Error(err)
+	}
+	if err := s.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	a.want(exitOK)
+	if a.stdout.String() != "taken" {
+		t.Errorf("it wrote %q", a.stdout)
+	}
 }

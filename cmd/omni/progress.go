@@ -106,11 +106,15 @@ func (p *progress) line() string {
 	return text
 }
 
-// isTerminal reports whether somebody watches w.
+// isTerminal reports whether somebody watches w and can see a bar there.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && cwriter.IsTerminal(int(f.Fd()))
+	return ok && cwriter.IsTerminal(int(f.Fd())) && hasRoom(cwriter.GetSize(int(f.Fd())))
 }
+
+// hasRoom reports whether a bar fits: a terminal that nobody told its size has
+// no rows, and nothing of a bar would be seen.
+func hasRoom(width, height int, err error) bool { return err == nil && width > 0 && height > 0 }
 
 // bar is the progress bar. Lines of text are written above it.
 type bar struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -67,6 +68,35 @@ func TestBarShowsRateAndTotals(t *testing.T) {
 	for _, want := range []string{"sending 4 of 4 files", "100 %", "4.0 MB of 4.0 MB", "MB/s", "ETA", "a warning"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("there is no %q in %q", want, got)
+		}
+	}
+}
+
+func TestProgressOfTheSecondSender(t *testing.T) {
+	rx := &receiver{out: &output{quiet: true}, total: &counts{}}
+	enter := func() *counts { return newInbound(rx, rx.enter(time.Now())).shown }
+	in := newInbound(rx, enter())
+	in.count(func(c *counts) { c.bytes.Add(100); c.totalBytes.Add(100) })
+	if beside := enter(); beside != in.shown {
+		t.Error("two at a time are not shown together")
+	}
+	rx.leave(nil)
+	rx.leave(nil)
+	// Nobody is there any more: what follows is shown from zero.
+	if next := enter(); next.bytes.Load() != 0 || next.totalBytes.Load() != 0 || rx.total.bytes.Load() != 100 {
+		t.Errorf("it begins with %d bytes, and all are %d", next.bytes.Load(), rx.total.bytes.Load())
+	}
+	rx.leave(nil)
+}
+
+func TestATerminalWithoutRoomHasNoBar(t *testing.T) {
+	for _, c := range []struct {
+		width, height int
+		err           error
+		want          bool
+	}{{80, 24, nil, true}, {80, 0, nil, false}, {0, 24, nil, false}, {80, 24, io.EOF, false}} {
+		if got := hasRoom(c.width, c.height, c.err); got != c.want {
+			t.Errorf("%+v: %v", c, got)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -11,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"omnistreams.dev/mux"
-	"omnistreams.dev/transport"
 )
 
 // receiver is one run of omni recv.
@@ -27,6 +27,7 @@ type receiver struct {
 	active  int       // sessions
 	began   time.Time // the first of them
 	display *progress // while there are any; nil with none
+	shown   *counts   // by display: of the sessions since it began
 	worst   error     // of the sessions that are over: what to exit with
 }
 
@@ -51,6 +52,8 @@ this system reserves, is refused, and so is a symbolic link that could.
 Temporary files are in a directory .omni-*.tmp in DIR, which is removed at the
 end; what a killed receiver left behind, the next one removes. Data is left to
 the system to write to the disk; with --fsync it is there before the rename.
+A time before 1678 or after 2262 becomes the nearest that can be set, with a
+warning.
 
 Without --listen and --connect it listens at ws://127.0.0.1:0, which only this
 machine can reach. It says on standard output where it listens. With --connect,
@@ -67,6 +70,9 @@ stdio: or --once it ends after the first sender, otherwise at SIGINT or SIGTERM.
 			}
 			if err := conn.prepare("ws://127.0.0.1:0"); err != nil {
 				return err
+			}
+			if conn.maxItem < sha256.Size {
+				return usagef("--max-item must be %d bytes at least, which a SHA-256 needs", sha256.Size)
 			}
 			rx := &receiver{
 				out: show.output("recv", std, conn.usesStdout()), limit: newLimiter(int64(rate)),
@@ -92,11 +98,12 @@ func (rx *receiver) run(ctx context.Context, conn *connection, dir string, fsync
 		rx.out.warn("", w)
 	}
 	if rx.tree, err = openTree(dir, fsync); err == nil {
-		if conn.connect != "" {
-			err = rx.dialed(ctx, conn)
-		} else {
+		if rx.many {
 			err = rx.accept(ctx, conn)
+		} else {
+			err = rx.single(ctx, conn)
 		}
+		conn.guests.Wait()
 		if e := rx.tree.Close(); err == nil && e != nil {
 			err = fmt.Errorf("cannot remove the temporary files: %w", bare(e))
 		}
@@ -105,18 +112,17 @@ func (rx *receiver) run(ctx context.Context, conn *connection, dir string, fsync
 	return err
 }
 
-// dialed receives over a connection to a sender that listens.
-func (rx *receiver) dialed(ctx context.Context, conn *connection) error {
-	c, err := conn.dial(ctx)
+// single receives from one sender.
+func (rx *receiver) single(ctx context.Context, conn *connection) error {
+	s, err := conn.one(ctx, rx.opt, rx.out, "sender")
 	if err != nil {
 		return err
 	}
-	return rx.session(ctx, c, func() {})
+	return rx.session(ctx, s)
 }
 
-// accept serves the senders that connect, each on a goroutine, until ctx ends
-// or, if there is to be one only, that is done. It returns when all of them
-// are served.
+// accept serves the senders that connect, each on a goroutine, until ctx ends.
+// It returns when all of them are served.
 func (rx *receiver) accept(ctx context.Context, conn *connection) error {
 	l, err := conn.bind(ctx)
 	if err != nil {
@@ -125,57 +131,45 @@ func (rx *receiver) accept(ctx context.Context, conn *connection) error {
 	defer l.Close()
 	rx.out.listening(l.URL())
 	var sessions sync.WaitGroup
-	defer sessions.Wait()
-	var cut atomic.Bool // ctx ended a session
-	var last error      // of the only session
+	var cut atomic.Bool                     // ctx ended a session
+	slots := make(chan struct{}, maxGuests) // of those who are not known yet
 	for {
-		c, err := l.Accept(ctx)
-		switch {
-		case err == nil && rx.many:
+		c, err := acceptInto(ctx, l, slots)
+		if err == nil {
 			sessions.Go(func() {
-				if errors.Is(rx.session(ctx, c, func() {}), errInterrupted) {
+				s, err := introduced(ctx, c, rx.opt, "sender")
+				<-slots
+				if err == nil {
+					err = rx.session(ctx, s)
+				} else if ctx.Err() == nil {
+					rx.out.warn("", oneLine(err))
+				}
+				// Nothing of a stranger is lost.
+				if s != nil && errors.Is(err, errInterrupted) {
 					cut.Store(true)
 				}
 			})
 			continue
-		case err == nil:
-			// When it is clear who it is, nobody else needs to wait.
-			last = rx.session(ctx, c, func() { _ = l.Close() })
-			if errors.As(last, new(strangerError)) && !conn.usesStdout() {
-				rx.out.warn("", oneLine(last))
-				continue
-			}
-			return last
 		}
 		sessions.Wait()
 		switch {
-		case cut.Load(), ctx.Err() != nil && !rx.many:
+		case ctx.Err() == nil:
+			return err
+		case cut.Load():
 			return errInterrupted
-		// Nobody was cut off, so the signal is the ordinary end.
-		case ctx.Err() != nil:
-			rx.mu.Lock()
-			defer rx.mu.Unlock()
-			return rx.worst
 		}
-		return err
+		// Nobody was cut off, so the signal is the ordinary end.
+		rx.mu.Lock()
+		defer rx.mu.Unlock()
+		return rx.worst
 	}
 }
 
-// session serves one sender and says how it went. It calls known when the
-// sender has introduced itself; before that it is a strangerError.
-func (rx *receiver) session(ctx context.Context, c transport.Conn, known func()) error {
-	s, err := introduced(ctx, c, rx.opt, "sender")
-	if err != nil {
-		if rx.many && ctx.Err() == nil {
-			rx.out.warn("", oneLine(err))
-		}
-		return err
-	}
-	known()
+// session serves one sender and says how it went.
+func (rx *receiver) session(ctx context.Context, s *mux.Session) error {
 	began := time.Now()
-	in := newInbound(rx)
-	rx.enter(began)
-	err = in.serve(ctx, s)
+	in := newInbound(rx, rx.enter(began))
+	err := in.serve(ctx, s)
 	rx.leave(err)
 	if !rx.many {
 		return err // the summary says the same
@@ -192,16 +186,19 @@ func (rx *receiver) session(ctx context.Context, c transport.Conn, known func())
 	return err
 }
 
-// enter shows progress from the first of the sessions on.
-func (rx *receiver) enter(began time.Time) {
+// enter shows progress from the first of the sessions on, and returns what it
+// shows: what was over before must not count for rate and percentage.
+func (rx *receiver) enter(began time.Time) *counts {
 	rx.mu.Lock()
 	defer rx.mu.Unlock()
 	if rx.began.IsZero() {
 		rx.began = began // waiting for a sender is not receiving
 	}
 	if rx.active++; rx.active == 1 {
-		rx.display = startProgress(rx.out, rx.total, "receiving", began)
+		rx.shown = &counts{}
+		rx.display = startProgress(rx.out, rx.shown, "receiving", began)
 	}
+	return rx.shown
 }
 
 // leave ends that with the last, and keeps the worst error.

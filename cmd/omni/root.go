@@ -2,13 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
+	"strings"
+	"sync"
 	"time"
-
-	"encoding/json"
 
 	"github.com/spf13/cobra"
 )
@@ -27,24 +29,78 @@ type stdio struct {
 
 // execute runs the command line and returns the exit code.
 func execute(ctx context.Context, std stdio, args []string) int {
+	stdout := &checkedWriter{w: std.out}
+	std.out = stdout
 	root := newRootCommand(std)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
+	var begun startedError
+	if err != nil && !errors.As(err, &begun) {
+		err = usageError{err} // the library found it, before anything ran
+	}
+	// What somebody asked for and did not get is not well.
+	if lost := stdout.failure(); lost != nil && (err == nil || errors.Is(err, errSkipped) || errors.Is(err, lost)) {
+		err = fmt.Errorf("standard output: %w", bare(lost))
+	}
 	if err == nil {
 		return exitOK
 	}
-	var begun startedError
-	if !errors.As(err, &begun) {
-		err = usageError{err} // the library found it, before anything ran
-	}
 	code := exitCode(err)
-	if code != exitSkipped { // which has been told by the Summary
-		fmt.Fprintf(std.err, "%s: %s\n", cmd.CommandPath(), oneLine(err))
+	events, text := streams(cmd, std, args)
+	if code == exitUsage && events != nil { // others are in the summary
+		_ = json.NewEncoder(events).Encode(event{Event: "error", Reason: oneLine(err)})
+	}
+	if code != exitSkipped { // which has been told by the summary
+		fmt.Fprintf(text, "%s: %s\n", cmd.CommandPath(), oneLine(err))
 	}
 	if code == exitUsage {
-		fmt.Fprintf(std.err, "Run '%s --help' for how to call it.\n", cmd.CommandPath())
+		fmt.Fprintf(text, "Run '%s --help' for how to call it.\n", cmd.CommandPath())
 	}
 	return code
+}
+
+// streams says where events go, nil without --json, and where text does. It
+// looks at the command line too, which may be wrong before the flags are set.
+func streams(cmd *cobra.Command, std stdio, args []string) (events, text io.Writer) {
+	given := func(name string, in func(string) bool) bool {
+		f := cmd.Flags().Lookup(name)
+		return f != nil && in(f.Value.String())
+	}
+	isStdio := func(s string) bool { return strings.Contains(strings.ToLower(s), "stdio:") }
+	if !given("json", func(s string) bool { return s == "true" }) && !slices.Contains(args, "--json") {
+		return nil, std.err
+	}
+	if given("listen", isStdio) || given("connect", isStdio) || slices.ContainsFunc(args, isStdio) {
+		return std.err, io.Discard
+	}
+	return std.out, std.err
+}
+
+// checkedWriter keeps the first error of a writer.
+type checkedWriter struct {
+	w   io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+// Write implements io.Writer.
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.err == nil {
+			c.err = err
+		}
+	}
+	return n, err
+}
+
+// failure is that error.
+func (c *checkedWriter) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }
 
 // startedError marks the errors of commands that ran, to tell them from those
@@ -85,12 +141,38 @@ runs further ahead than its reader asked for.
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
+	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(newRecvCommand(std), newSendCommand(std), newPipeCommand(std), newEchoCommand(std), newDemoCommand(std))
 	for _, cmd := range root.Commands() {
 		cmd.Long += "\n\n" + exitCodes
 		cmd.DisableFlagsInUseLine = true
 	}
 	return root
+}
+
+// newHelpCommand is omni help. The library's own takes any word.
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		Args:  cobra.ArbitraryArgs,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+			for _, c := range cmd.Root().Commands() {
+				if len(args) == 0 && c.IsAvailableCommand() {
+					names = append(names, c.Name())
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return fmt.Errorf("there is no command %q", strings.Join(args, " "))
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }
 
 // display is the flags of the commands that show progress.

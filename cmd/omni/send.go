@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -44,9 +45,11 @@ func newSendCommand(std stdio) *cobra.Command {
 		Long: `Send files and directory trees to an omni recv.
 
 A PATH arrives under its last element, as with cp; one that ends in a slash,
-and . and .., stand for what is in them. Symbolic links are sent as links,
-empty directories are kept; devices, sockets and named pipes are skipped.
-Permission bits and times are kept, owners are not, nor are the set-id bits.
+and . and .., stand for what is in them. No two may arrive under one name.
+Symbolic links are sent as links, empty directories are kept; devices, sockets,
+named pipes, and files that say they are empty but are not (those of /proc) are
+skipped. Permission bits and times are kept, owners are not, nor are the set-id
+bits.
 
 Each file is a stream of its own, and its SHA-256 is the last item. A file
 that the receiver has with the same size and time is not sent again, so after
@@ -89,6 +92,7 @@ func (tx *sender) run(ctx context.Context, conn *connection) error {
 	if w := conn.warning(); w != "" {
 		tx.out.warn("", w)
 	}
+	defer conn.guests.Wait()
 	began := time.Now()
 	err := tx.connect(ctx, conn)
 	if err == nil {
@@ -112,6 +116,10 @@ func (tx *sender) connect(ctx context.Context, conn *connection) (err error) {
 		err = tx.explain(ctx, err)
 		_ = tx.session.Close()
 		return err
+	}
+	if most < sha256.Size {
+		_ = tx.session.Close()
+		return fmt.Errorf("the receiver takes items of %d bytes at most, and a SHA-256 has %d", most, sha256.Size)
 	}
 	tx.itemSize = min(itemSize, most)
 	return nil
@@ -250,6 +258,9 @@ func (tx *sender) tell(ctx context.Context, t tally) error {
 	}
 	tx.counts.streams.Add(2)
 	if err = call.Out.End(); err == nil {
+		_, err = answered(ctx, call)
+	}
+	if err == nil {
 		err = awaitEnd(ctx, call)
 	}
 	if err != nil {
@@ -286,6 +297,8 @@ func (tx *sender) settle(ctx context.Context, f found, err error) error {
 		return context.Cause(ctx)
 	case errors.As(err, new(sessionError)), errors.Is(err, mux.ErrSessionLost), errors.Is(err, omni.ErrShuttingDown):
 		return err
+	case err == errSizeless:
+		e.Status, e.Reason = "skipped", err.Error()
 	case !errors.As(err, &se):
 		e.Status, e.Reason = "failed", bare(err).Error()
 	case !se.Remote:

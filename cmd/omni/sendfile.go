@@ -27,7 +27,7 @@ const itemSize = 64 << 10
 // worker sends one entry after the other.
 type worker struct {
 	*sender
-	buf []byte // of one item, made when the first is needed
+	buf []byte // of one item, or of the longest file so far if that is shorter
 }
 
 // send sends one entry. An error ends the transfer.
@@ -43,7 +43,7 @@ func (w *worker) send(ctx context.Context, f found) error {
 	}
 	e := &entry{
 		Name: nameFile, Path: wireName(f.name),
-		Mode: uint32(f.info.Mode().Perm()), MTime: f.info.ModTime(),
+		Mode: uint32(f.info.Mode().Perm()), MTime: wireTime{f.info.ModTime()},
 	}
 	var err error
 	switch {
@@ -58,8 +58,12 @@ func (w *worker) send(ctx context.Context, f found) error {
 			err = w.announce(ctx, e, &w.counts.links)
 		}
 	default:
-		e.Size = f.info.Size()
-		err = w.file(ctx, f, e)
+		if e.Size = f.info.Size(); e.Size == 0 {
+			err = isEmpty(f)
+		}
+		if err == nil {
+			err = w.file(ctx, f, e)
+		}
 	}
 	return w.settle(ctx, f, err)
 }
@@ -99,19 +103,26 @@ func (w *worker) ask(ctx context.Context, e *entry) (call *mux.Duplex[[]byte, []
 		return nil, false, sessionError{err}
 	}
 	w.counts.streams.Add(2)
-	metadata, err := call.Metadata(ctx)
-	if err != nil {
-		call.Out.Cancel(err)
-		return nil, false, err
-	}
-	var a answer
-	if err := json.Unmarshal(metadata, &a); err != nil {
-		err := &omni.StreamError{Code: omni.CodeProtocol, Reason: "an answer without its metadata"}
+	if have, err = answered(ctx, call); err != nil {
 		call.Out.Cancel(err)
 		call.In.Cancel(err)
 		return nil, false, err
 	}
-	return call, a.Have, nil
+	return call, have, nil
+}
+
+// answered waits for the answer of a receiver. One that is not a receiver's
+// ends the transfer: whoever it is may take everything and keep nothing.
+func answered(ctx context.Context, call *mux.Duplex[[]byte, []byte]) (have bool, err error) {
+	metadata, err := call.Metadata(ctx)
+	if err != nil {
+		return false, err
+	}
+	var a answer
+	if json.Unmarshal(metadata, &a) != nil || a.Have == nil {
+		return false, sessionError{&omni.StreamError{Code: omni.CodeProtocol, Reason: "its answer is not that of omni recv"}}
+	}
+	return *a.Have, nil
 }
 
 // sessionError is of a call that the session, or the peer, ended.
@@ -225,10 +236,11 @@ func (w *worker) read(f found, use func([]byte) error) error {
 	if err := unchanged(file, f.info); err != nil {
 		return err
 	}
-	if w.buf == nil {
-		w.buf = make([]byte, w.itemSize)
-	}
 	left := f.info.Size()
+	// There may be thousands of workers, and most files are short.
+	if need := min(int64(w.itemSize), left); int64(len(w.buf)) < need {
+		w.buf = make([]byte, need)
+	}
 	for left > 0 {
 		n, err := io.ReadFull(file, w.buf[:min(int64(len(w.buf)), left)])
 		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -243,6 +255,29 @@ func (w *worker) read(f found, use func([]byte) error) error {
 		left -= int64(n)
 	}
 	return unchanged(file, f.info)
+}
+
+// errSizeless is about what says that it is empty and is not, as the files do
+// that the kernel makes up when they are read.
+var errSizeless = errors.New("it has content, but its size is given as 0")
+
+// isEmpty makes sure that a file of no bytes has none.
+func isEmpty(f found) error {
+	file, err := os.OpenFile(f.path, os.O_RDONLY|openFlags, 0)
+	if err != nil {
+		return failure(err)
+	}
+	defer file.Close()
+	switch n, err := file.Read(make([]byte, 1)); {
+	case n > 0:
+		if err := unchanged(file, f.info); err != nil {
+			return err // it has only grown
+		}
+		return errSizeless
+	case err != nil && err != io.EOF:
+		return failure(err)
+	}
+	return nil
 }
 
 // unchanged compares an open file with what the walk saw. SameFile is about the

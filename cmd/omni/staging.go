@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -38,13 +39,13 @@ func newStaging(root *os.Root) (*staging, error) {
 		var lock *os.File
 		lock, err = lockDir(root, name)
 		if errors.Is(err, errors.ErrUnsupported) {
-			return &staging{root: root, name: name}, nil
+			return &staging{root: root, name: name}, mark(root, name)
 		}
 		// Between Mkdir and lock it looked like a dead process's, and
 		// another process may have removed it, or be doing so.
 		if err == nil {
 			if _, err = root.Lstat(name); err == nil {
-				return &staging{root: root, name: name, lock: lock}, nil
+				return &staging{root: root, name: name, lock: lock}, mark(root, name)
 			}
 			lock.Close()
 		}
@@ -52,7 +53,19 @@ func newStaging(root *os.Root) (*staging, error) {
 	return nil, err
 }
 
-// removeStale removes the directories that no process holds. What it cannot
+// stagingName is what newStaging calls its directories.
+var stagingName = regexp.MustCompile(`^\.omni-[0-9a-f]{8}\.tmp$`)
+
+// stagingMark is a file that says whose directory it is: a user may have one
+// of such a name too.
+const stagingMark = "made-by-omni"
+
+// mark makes that file.
+func mark(root *os.Root, name string) error {
+	return root.WriteFile(name+"/"+stagingMark, nil, 0o600)
+}
+
+// removeStale removes those of these directories that no process holds. What it cannot
 // remove stays; it is not this process's.
 func removeStale(root *os.Root) {
 	dir, err := root.Open(".")
@@ -62,13 +75,19 @@ func removeStale(root *os.Root) {
 	defer dir.Close()
 	entries, _ := dir.ReadDir(-1)
 	for _, e := range entries {
-		if !e.IsDir() || !isStaging(e.Name()) {
+		if !e.IsDir() || !stagingName.MatchString(e.Name()) {
 			continue
 		}
-		if lock, err := lockDir(root, e.Name()); err == nil {
-			_ = root.RemoveAll(e.Name())
-			lock.Close()
+		lock, err := lockDir(root, e.Name())
+		if err != nil {
+			continue
 		}
+		if info, err := root.Lstat(e.Name() + "/" + stagingMark); err == nil && info.Mode().IsRegular() {
+			_ = root.RemoveAll(e.Name())
+		} else {
+			_ = root.Remove(e.Name()) // it was killed before the mark, or it is someone else's and full
+		}
+		lock.Close()
 	}
 }
 

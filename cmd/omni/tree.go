@@ -184,7 +184,7 @@ func (t *tree) directory(e *entry) error {
 // setAttributes sets mode and time of a file or directory.
 func (t *tree) setAttributes(name string, e *entry) error {
 	// The mode last: it may forbid everything. The zero time changes nothing.
-	if err := t.root.Chtimes(name, time.Time{}, e.MTime); err != nil {
+	if err := t.root.Chtimes(name, time.Time{}, e.MTime.settable()); err != nil {
 		return err
 	}
 	return t.root.Chmod(name, e.perm())
@@ -245,7 +245,7 @@ func (t *tree) has(e *entry) (had, checked bool, err error) {
 	case !info.Mode().IsRegular() || info.Size() != e.Size:
 		return false, false, nil
 	case e.SHA256 == "":
-		if !sameTime(info.ModTime(), e.MTime) {
+		if !sameTime(info.ModTime(), e.MTime.settable()) {
 			return false, false, nil
 		}
 		if info.Mode().Perm() == e.perm() {

@@ -36,7 +36,7 @@ func sumOf(content string) []byte {
 }
 
 func fileEntry(name, content string) entry {
-	return entry{Name: nameFile, Path: wireName(name), Size: int64(len(content)), Mode: 0o640, MTime: old}
+	return entry{Name: nameFile, Path: wireName(name), Size: int64(len(content)), Mode: 0o640, MTime: wireTime{old}}
 }
 
 func TestFileArrivesWhole(t *testing.T) {
@@ -84,7 +84,7 @@ func TestFileThatIsNotWholeLeavesNothing(t *testing.T) {
 	if _, err := tr.root.Lstat("f"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("f is there: %v", err)
 	}
-	if left, _ := os.ReadDir(filepath.Join(tr.root.Name(), tr.staging.name)); len(left) > 0 {
+	if left, _ := os.ReadDir(filepath.Join(tr.root.Name(), tr.staging.name)); len(left) != 1 || left[0].Name() != stagingMark {
 		t.Errorf("temporary files are left: %v", left)
 	}
 	p, _, err := tr.begin(ptr(fileEntry("f", "content")))
@@ -162,7 +162,7 @@ func TestLinkPlantedInTheSameTransfer(t *testing.T) {
 
 func TestKindsThatDoNotReplaceEachOther(t *testing.T) {
 	tr := testTree(t)
-	if err := tr.directory(&entry{Path: "d/e", Mode: 0o755, MTime: old}); err != nil {
+	if err := tr.directory(&entry{Path: "d/e", Mode: 0o755, MTime: wireTime{old}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := put(tr, fileEntry("d/e", "x"), "x", sumOf("x")); err == nil {
@@ -194,7 +194,7 @@ func TestSymlinksAreMadeAndReplaced(t *testing.T) {
 
 func TestDirectoryGetsModeAndTime(t *testing.T) {
 	tr := testTree(t)
-	e := entry{Path: "d", Mode: 0o550, MTime: old}
+	e := entry{Path: "d", Mode: 0o550, MTime: wireTime{old}}
 	if err := tr.directory(&e); err != nil {
 		t.Fatal(err)
 	}
@@ -225,13 +225,13 @@ func TestChecksumComparesContent(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := fileEntry("f", "content")
-	e.MTime = old.Add(time.Hour)
+	e.MTime = wireTime{old.Add(time.Hour)}
 	e.SHA256 = hex.EncodeToString(sumOf("content"))
 	p, checked, err := tr.begin(&e)
 	if p != nil || !checked || err != nil {
 		t.Errorf("the same content: needed %v, checked %v, %v", p != nil, checked, err)
 	}
-	if info, _ := tr.root.Lstat("f"); !info.ModTime().Equal(e.MTime) {
+	if info, _ := tr.root.Lstat("f"); !info.ModTime().Equal(e.MTime.Time) {
 		t.Errorf("its time is %v", info.ModTime())
 	}
 	e.SHA256 = hex.EncodeToString(sumOf("cOntent"))
@@ -289,7 +289,15 @@ func TestManyDirectoriesAreNotRemembered(t *testing.T) {
 func TestStaleTemporariesAreRemoved(t *testing.T) {
 	dir := t.TempDir()
 	stale := filepath.Join(dir, ".omni-00000000.tmp")
-	spec{"1": "half a file"}.build(t, stale)
+	spec{"1": "half a file", stagingMark: ""}.build(t, stale)
+	mine := []string{".omni-notes.tmp", ".omni-0123abcd.tmp", ".omni-0123ABCD.tmp", ".omni-0123abcde.tmp", ".omni-.tmp"}
+	for i, name := range mine {
+		files := spec{"1": "mine"}
+		if i != 1 { // this one has the name, but not the mark
+			files[stagingMark] = ""
+		}
+		files.build(t, filepath.Join(dir, name))
+	}
 	first, err := openTree(dir, true)
 	if err != nil {
 		t.Fatal(err)
@@ -300,6 +308,11 @@ func TestStaleTemporariesAreRemoved(t *testing.T) {
 	}
 	if _, err := os.Stat(stale); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the directory of a dead process is left: %v", err)
+	}
+	for _, name := range mine {
+		if data, _ := os.ReadFile(filepath.Join(dir, name, "1")); string(data) != "mine" {
+			t.Errorf("%s was not made by omni and is gone", name)
+		}
 	}
 	second, err := openTree(dir, true)
 	if err != nil {

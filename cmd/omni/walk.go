@@ -26,10 +26,18 @@ type source struct {
 
 // sources reads the command line. As with cp, a PATH arrives under its last
 // element; as with rsync, one that ends in a slash (or is . or ..) stands for
-// its content.
+// its content. Two that would arrive under one name are an error: the second would
+// replace the first.
 func sources(paths []string) ([]source, error) {
 	var list []source
-	seen := map[string]string{}
+	seen := map[string]string{} // names at the receiver, and what has them
+	arrives := func(name, path string) error {
+		if other, ok := seen[name]; ok {
+			return usagef("%s and %s would arrive under the same name", other, path)
+		}
+		seen[name] = path
+		return nil
+	}
 	for _, p := range paths {
 		if p == "" {
 			return nil, usagef("an empty PATH")
@@ -41,10 +49,17 @@ func sources(paths []string) ([]source, error) {
 		base := filepath.Base(p)
 		if !os.IsPathSeparator(p[len(p)-1]) && base != "." && base != ".." {
 			s.name = base
-			if other, ok := seen[base]; ok {
-				return nil, usagef("%s and %s would arrive under the same name", other, p)
+			if err := arrives(base, p); err != nil {
+				return nil, err
 			}
-			seen[base] = p
+		} else if len(paths) > 1 {
+			// What cannot be read is told of by the walk.
+			entries, _ := os.ReadDir(p)
+			for _, e := range entries {
+				if err := arrives(e.Name(), filepath.Join(p, e.Name())); err != nil {
+					return nil, err
+				}
+			}
 		}
 		list = append(list, s)
 	}

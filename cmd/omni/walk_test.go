@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -42,14 +43,21 @@ func TestWalkNamesThings(t *testing.T) {
 
 func TestSourcesThatCannotBe(t *testing.T) {
 	dir := spec{"a/x": "", "b/x": ""}.build(t, t.TempDir())
-	for _, bad := range [][]string{{""}, {dir + "/none"}, {dir + "/a/x", dir + "/b/x"}} {
+	for _, bad := range [][]string{{""}, {dir + "/none"}, {dir + "/a/x", dir + "/b/x"}, {dir + "/a/", dir + "/b/"}, {dir + "/a/", dir + "/b/x"}, {dir + "/b/x", dir + "/a/."}} {
 		var usage usageError
-		if _, err := sources(bad); !errors.As(err, &usage) {
+		_, err := sources(bad)
+		if !errors.As(err, &usage) {
 			t.Errorf("%q: %v", bad, err)
+			continue
+		}
+		if len(bad) == 2 && !(strings.Contains(err.Error(), "a/x") && strings.Contains(err.Error(), "b/x")) {
+			t.Errorf("%q: %q does not name both", bad, err)
 		}
 	}
-	if _, err := sources([]string{dir + "/a", dir + "/b"}); err != nil {
-		t.Error(err)
+	for _, good := range [][]string{{dir + "/a", dir + "/b"}, {dir + "/a/", dir + "/b"}, {dir + "/a/"}} {
+		if _, err := sources(good); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
