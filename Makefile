@@ -55,7 +55,7 @@ FUZZES := transport/FuzzFrame mux/FuzzReceive mux/FuzzFrames mux/FuzzProgram \
 
 fuzz: ## each fuzz test for FUZZTIME
 	@set -e; for f in $(FUZZES); do echo "== $$f"; \
-	  $(GO) test -run '^$$' -fuzz "^$${f#*/}\$$" -fuzztime $(FUZZTIME) ./$${f%/*}; done
+	  $(GO) test -run '^$$' -fuzz "^$${f#*/}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$${f%/*}; done
 
 bench: ## what the code costs, beside bare channels and io.Copy; -count for medians
 	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./omni ./mux ./transport
