@@ -31,11 +31,17 @@ func tcp(b testing.TB) (client, server net.Conn) {
 // BenchmarkTCP moves items of several sizes over one stream on loopback.
 func BenchmarkTCP(b *testing.B) {
 	for _, size := range []int{16, 64, 1 << 10, 16 << 10, 64 << 10} {
-		b.Run(fmt.Sprintf("omni/%d", size), func(b *testing.B) {
-			cc, cs := tcp(b)
-			client, server := start(b, transport.Frame(cc), nil), start(b, transport.Frame(cs), nil)
-			benchStream(b, client, server, size)
-		})
+		// Once with items that the reader keeps, once with items whose memory
+		// is used again, as io.Copy does with its buffer.
+		for name, read := range map[string]func(*omni.Producer[[]byte]) *omni.Producer[[]byte]{
+			"kept": func(p *omni.Producer[[]byte]) *omni.Producer[[]byte] { return p }, "reused": Reuse,
+		} {
+			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
+				cc, cs := tcp(b)
+				client, server := start(b, transport.Frame(cc), nil), start(b, transport.Frame(cs), nil)
+				benchStream(b, client, server, size, read)
+			})
+		}
 		b.Run(fmt.Sprintf("copy/%d", size), func(b *testing.B) {
 			client, server := tcp(b)
 			b.SetBytes(int64(size))
@@ -54,7 +60,7 @@ func BenchmarkTCP(b *testing.B) {
 	}
 }
 
-func benchStream(b *testing.B, client, server *Session, size int) {
+func benchStream(b *testing.B, client, server *Session, size int, read func(*omni.Producer[[]byte]) *omni.Producer[[]byte]) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	c, err := client.Open(ctx, nil)
@@ -79,7 +85,7 @@ func benchStream(b *testing.B, client, server *Session, size int) {
 		b.Fatal(err)
 	}
 	n := 0
-	if err := omni.ForEach(ctx, Reuse(in.Producer()), func([]byte) error { n++; return nil }); err != nil || n != b.N {
+	if err := omni.ForEach(ctx, read(in.Producer()), func([]byte) error { n++; return nil }); err != nil || n != b.N {
 		b.Fatal(n, err)
 	}
 }
