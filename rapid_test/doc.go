@@ -5,7 +5,7 @@
 // directions, each with a script for its writer and one for its reader. The
 // same program runs on every fabric: streams made in process, sessions over a
 // channel pair and over framed net.Pipe in a bubble of virtual time, and
-// sessions over TCP, TLS, Unix sockets and WebSocket in real time.
+// sessions over TCP, TLS, Unix sockets, stdio and WebSocket in real time.
 //
 //	program ──> writer script ─> Consumer ═══ fabric ═══ Producer <─ reader script
 //	   │                            │    in process, or     │

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"flag"
 	"math/big"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -58,6 +59,24 @@ func connect(ctx context.Context, l *transport.Listener) (dialed, accepted trans
 	return dialed, accepted, err
 }
 
+// connectStdio connects as two processes are whose standard input and output
+// are pipes.
+func connectStdio(ctx context.Context) (a, b transport.Conn, err error) {
+	r1, w1, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	r2, w2, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if a, err = transport.Dial(ctx, "stdio:", &transport.Options{Stdin: r1, Stdout: w2}); err != nil {
+		return nil, nil, err
+	}
+	b, err = transport.Dial(ctx, "stdio:", &transport.Options{Stdin: r2, Stdout: w1})
+	return a, b, err
+}
+
 // fewer lets a test check a fiftieth of what -rapid.checks says: sockets take
 // real time.
 func fewer(t *testing.T) {
@@ -94,22 +113,30 @@ func TestL9SameTraceOverSockets(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer l.Close()
-			rapid.Check(t, func(t *rapid.T) {
-				p := programs(shape{}).Draw(t, "program")
-				h := newHistory(&p, name)
-				a, b, err := connect(ctx, l)
-				if err != nil {
-					t.Fatal(err)
-				}
-				f, err := newSessions(h, a, b)
-				if err != nil {
-					t.Fatal(err)
-				}
-				execute(&p, h, f, socketLimit)
-				if v := h.verdict(0); v != "" {
-					t.Fatal(v)
-				}
-			})
+			checkOver(t, name, func() (a, b transport.Conn, err error) { return connect(ctx, l) })
 		})
 	}
+	t.Run("stdio", func(t *testing.T) {
+		checkOver(t, "stdio", func() (a, b transport.Conn, err error) { return connectStdio(t.Context()) })
+	})
+}
+
+// checkOver runs programs over the connections that meet makes.
+func checkOver(t *testing.T, name string, meet func() (a, b transport.Conn, err error)) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := programs(shape{}).Draw(t, "program")
+		h := newHistory(&p, name)
+		a, b, err := meet()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := newSessions(h, a, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		execute(&p, h, f, socketLimit)
+		if v := h.verdict(0); v != "" {
+			t.Fatal(v)
+		}
+	})
 }
