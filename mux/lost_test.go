@@ -18,27 +18,16 @@ func TestLostIsNeverEOF(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca, cb := transport.Pair()
 		a, b := start(t, ca, nil), start(t, cb, nil)
-		c, err := a.Open(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Write(t.Context(), []byte("first of many")); err != nil {
-			t.Fatal(err)
-		}
-		in, err := b.Accept(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := in.Producer().Next(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		c, in := streamPair(t, a, b)
+		must(t, c.Write(t.Context(), []byte("first of many")))
+		wantItem(t, in, "first of many")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(io.EOF)
-		if _, err := in.Producer().Next(ctx); errors.Is(err, io.EOF) {
+		if _, err := in.Next(ctx); errors.Is(err, io.EOF) {
 			t.Errorf("a ctx that was canceled with io.EOF: %v", err)
 		}
 		ca.Close()
-		_, err = in.Producer().Next(t.Context())
+		_, err := in.Next(t.Context())
 		if errors.Is(err, io.EOF) || !errors.Is(err, ErrSessionLost) {
 			t.Errorf("a connection that ended: %v", err)
 		}
@@ -54,20 +43,11 @@ func TestLostIsNeverEOF(t *testing.T) {
 func TestCollectIsNotCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t, nil)
-		c, err := a.Open(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Write(t.Context(), []byte("first of many")); err != nil {
-			t.Fatal(err)
-		}
-		in, err := b.Accept(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		c, in := streamPair(t, a, b)
+		must(t, c.Write(t.Context(), []byte("first of many")))
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(io.EOF) })
-		if items, err := omni.Collect(ctx, in.Producer()); err == nil || len(items) != 1 {
+		if items, err := omni.Collect(ctx, in); err == nil || len(items) != 1 {
 			t.Errorf("Collect: %d items, %v", len(items), err)
 		}
 	})
@@ -78,20 +58,9 @@ func TestCollectIsNotCutShort(t *testing.T) {
 func TestLostPromisesNoRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t, nil)
-		c, err := a.Open(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Write(t.Context(), []byte("charge the card")); err != nil {
-			t.Fatal(err)
-		}
-		in, err := b.Accept(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := in.Producer().Next(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		c, in := streamPair(t, a, b)
+		must(t, c.Write(t.Context(), []byte("charge the card")))
+		wantItem(t, in, "charge the card")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var cut *CutError

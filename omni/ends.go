@@ -255,9 +255,9 @@ func (c *Consumer[T]) Cancel(err error) { c.sink.Cancel(cancelCause(err)) }
 
 // Done is closed when this end is finished: the reader took everything that
 // was written before End, or one side canceled (with Consume: and its func
-// returned). A writer that ended its
-// stream can wait for it to know that all of it was received; on a stream
-// that is being answered that may come late, so do not wait for it there.
+// returned). A writer that ended its stream can wait for it to know that all
+// of it was received; on a stream that is being answered that may come late,
+// so do not wait for it there.
 func (c *Consumer[T]) Done() <-chan struct{} { return c.sink.Done() }
 
 // Err is nil until Done and after a clean end, else the cause.
