@@ -28,7 +28,7 @@
 //	L7  an unread stream delays no other       TestL7UnreadDelaysNobody
 //	L8  buffered <= granted                    TestL8BufferedWithinGrants
 //	L9  the network is only a longer pipe      TestL9SameTraceEverywhere, TestL9SameTraceOverSockets
-//	L10 parse(append(f)) = f, no panic         TestL10FramesRoundTrip, TestL10MalformedIsAnError (malformed_test.go)
+//	L10 parse(append(f)) = f, no panic         TestL10FramesRoundTrip, TestL10MalformedIsAnError, TestL10ShortFramesAreErrors (malformed_test.go)
 //	L11 written = delivered + discarded        TestL11WrittenIsDeliveredOrDiscarded
 //
 // The tests of stages are in stages_test.go, and FuzzProgram gives every law

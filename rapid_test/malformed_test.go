@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"omnistreams.dev/mux"
@@ -85,6 +86,23 @@ func TestL10MalformedIsAnError(t *testing.T) {
 			t.Errorf("%s", c)
 		}
 	})
+}
+
+// The same for what chance may miss: each type of frame with each payload that
+// may be too short for it.
+func TestL10ShortFramesAreErrors(t *testing.T) {
+	for typ := range byte(9) {
+		for n := range 22 {
+			for _, stream := range []byte{0, 1} {
+				msg := append([]byte{typ, 0, 0, 0, stream, 0, 0, 0, byte(n)}, make([]byte, n)...)
+				synctest.Test(t, func(t *testing.T) {
+					for _, c := range attack([][]byte{opening(), msg}) {
+						t.Errorf("type %d on stream %d with %d bytes: %s", typ, stream, n, c)
+					}
+				})
+			}
+		}
+	}
 }
 
 // attack sends msgs to a session that has an application, and returns what is
