@@ -11,7 +11,7 @@ func TestP08RequestSaturates(t *testing.T) {
 	bubble(t, "total", func(t *testing.T) {
 		p, c := NewStream[int](pure)
 		s := p.src.(*stream[int])
-		s.requested = maxTotal - 2
+		s.requested.Store(maxTotal - 2)
 		p.Request(math.MaxUint32)
 		p.Request(math.MaxUint32)
 		wantAsked(t, c, maxTotal)

@@ -12,11 +12,11 @@ import (
 // items, no more. n must be positive. If ctx ends first, p is canceled with
 // its cause.
 func Batch[T any](ctx context.Context, p *Producer[T], n int, wait time.Duration) *Producer[[]T] {
-	s := over[T, []T](ctx, p, "Batch", false)
+	s, up := over[T, []T](ctx, p, "Batch", false)
 	if n <= 0 {
 		panic("omni: Batch of a size that is not positive")
 	}
-	b := &batcher[T]{p: p, s: s, size: n, wait: wait, d: newDemand()}
+	b := &batcher[T]{p: p, s: s, up: up, size: n, wait: wait, d: newDemand()}
 	b.due = &StreamError{Code: CodeTimeout, Reason: "a batch is due"}
 	s.request = func(n uint32) {
 		b.d.add(n)
@@ -31,6 +31,7 @@ func Batch[T any](ctx context.Context, p *Producer[T], n int, wait time.Duration
 type batcher[T any] struct {
 	p    *Producer[T]
 	s    *stage[[]T]
+	up   *upstream[T]
 	size int
 	wait time.Duration
 	due  error // the cause of a wait that ends since buf is due; its own, for a Batch of a Batch
@@ -91,7 +92,7 @@ func (b *batcher[T]) collect(call context.Context) error {
 			ctx, cancel = context.WithDeadlineCause(call, b.until, b.due)
 			defer cancel()
 		}
-		v, err := b.p.src.Next(ctx, false)
+		v, err := b.up.next(ctx, false)
 		switch {
 		case err == nil:
 			if len(b.buf) == 0 && b.wait > 0 {

@@ -63,7 +63,8 @@ type Producer[T any] struct {
 // Consumer is the end of a stream that you write to. It is safe for
 // concurrent use; each writer's items keep their order.
 type Consumer[T any] struct {
-	sink Sink[T]
+	sink   Sink[T]
+	stream *stream[T] // behind sink, if it is one: to be called directly
 }
 
 // NewProducer returns the reading end of src.
@@ -79,7 +80,11 @@ func NewConsumer[T any](sink Sink[T]) *Consumer[T] {
 	if sink == nil {
 		panic("omni: NewConsumer with a nil Sink")
 	}
-	return &Consumer[T]{sink: sink}
+	c := &Consumer[T]{sink: sink}
+	if w, ok := sink.(streamWriter[T]); ok {
+		c.stream = w.stream
+	}
+	return c
 }
 
 // Source returns what p reads from, for code that wraps it.
@@ -129,18 +134,30 @@ func (p *Producer[T]) Next(ctx context.Context) (v T, err error) {
 func (p *Producer[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	checkContext(ctx, "All")
 	return func(yield func(T, error) bool) {
-		// Also when the body leaves by break, return or panic.
-		defer p.leave()
+		over := false // the stream has ended by itself
+		// Also when the body leaves by break, return or panic. At the end
+		// there is nothing to cancel but what other loops hold.
+		defer func() {
+			if !over {
+				p.src.Cancel(nil)
+			}
+			p.wait(context.Background())
+		}()
 		var err error
-		if s, ok := p.src.(*stream[T]); ok {
-			err = s.each(ctx, yield)
-		} else {
-			err = p.each(ctx, yield)
+		switch src := p.src.(type) {
+		case *stage[T]:
+			over, err = src.each(ctx, yield)
+		case ChunkSource[T]:
+			over, err = eachOfChunks(ctx, src, yield)
+		default:
+			over, err = p.each(ctx, yield)
 		}
 		if err == nil || err == io.EOF {
 			return
 		}
-		p.src.Cancel(err)
+		if !over {
+			p.src.Cancel(err)
+		}
 		p.wait(context.Background())
 		var zero T
 		yield(zero, err)
@@ -148,36 +165,23 @@ func (p *Producer[T]) All(ctx context.Context) iter.Seq2[T, error] {
 }
 
 // each calls yield with every item. It returns nil if yield said stop, else
-// how the stream or ctx ended.
-func (p *Producer[T]) each(ctx context.Context, yield func(T, error) bool) error {
-	window := p.keptByAll()
-	outstanding := 0
+// how the stream, which is over then, or ctx ended.
+func (p *Producer[T]) each(ctx context.Context, yield func(T, error) bool) (over bool, err error) {
+	w := newWindow(p.src)
 	for {
-		if outstanding <= window/2 && window > 0 {
-			p.src.Request(uint32(window - outstanding))
-			outstanding = window
-		}
+		w.keep()
 		if ctx.Err() != nil {
-			return causeOf(ctx)
+			return false, causeOf(ctx)
 		}
 		v, err := p.src.Next(ctx, true)
 		if err != nil {
-			return err
+			return isDone(p.src.Done()), err
 		}
-		outstanding--
+		w.taken++
 		if !yield(v, nil) {
-			return nil
+			return false, nil
 		}
 	}
-}
-
-// keptByAll returns the window that All must keep requested itself, in items:
-// none if the source keeps one.
-func (p *Producer[T]) keptByAll() int {
-	if prefetchOf(p.src) > 0 {
-		return 0
-	}
-	return DefaultPrefetch
 }
 
 // prefetchOf returns how many items src keeps requested by itself.
@@ -221,6 +225,9 @@ func (p *Producer[T]) Err() error { return p.src.Err() }
 // either side the cause.
 func (c *Consumer[T]) Write(ctx context.Context, v T) error {
 	checkContext(ctx, "Write")
+	if c.stream != nil {
+		return c.stream.Write(ctx, v)
+	}
 	return c.sink.Write(ctx, v)
 }
 

@@ -26,7 +26,7 @@ func Produce[T any](ctx context.Context, f func(context.Context, *Consumer[T]) e
 // produce is Produce with a window and the join of the streams that f reads.
 func produce[T any](ctx context.Context, opt *Options, up func(context.Context), f func(context.Context, *Consumer[T]) error) *Producer[T] {
 	s := newStream[T](opt)
-	c := &Consumer[T]{sink: s.writer()}
+	c := s.consumer()
 	inner, release := context.WithCancelCause(ctx)
 	s.onDone = release
 	stop := context.AfterFunc(ctx, func() { c.Cancel(causeOf(ctx)) })
@@ -95,5 +95,5 @@ func Consume[T any](ctx context.Context, f func(context.Context, *Producer[T]) e
 		}()
 		err = f(ctx, p)
 	}()
-	return &Consumer[T]{sink: s.writer()}
+	return s.consumer()
 }

@@ -11,9 +11,9 @@ import (
 // An error of f cancels p and is what the reader gets. If ctx ends first, p
 // is canceled with its cause.
 func Map[T, U any](ctx context.Context, p *Producer[T], f func(T) (U, error)) *Producer[U] {
-	s := over[T, U](ctx, p, "Map", f == nil)
+	s, up := over[T, U](ctx, p, "Map", f == nil)
 	s.pull = func(ctx context.Context, ask bool) (u U, err error) {
-		v, err := take(ctx, s, p, ask)
+		v, err := up.take(ctx, ask)
 		if err != nil {
 			return u, err
 		}
@@ -32,10 +32,10 @@ func Map[T, U any](ctx context.Context, p *Producer[T], f func(T) (U, error)) *P
 // goroutine, one call at a time; an error of it cancels p and is what the
 // reader gets. If ctx ends first, p is canceled with its cause.
 func Filter[T any](ctx context.Context, p *Producer[T], keep func(T) (bool, error)) *Producer[T] {
-	s := over[T, T](ctx, p, "Filter", keep == nil)
+	s, up := over[T, T](ctx, p, "Filter", keep == nil)
 	s.pull = func(call context.Context, ask bool) (zero T, err error) {
 		for {
-			v, err := take(call, s, p, ask)
+			v, err := up.take(call, ask)
 			if err != nil {
 				return zero, err
 			}
@@ -63,7 +63,7 @@ func Filter[T any](ctx context.Context, p *Producer[T], keep func(T) (bool, erro
 // at a time; an error of it cancels p and is what the reader gets. If ctx ends
 // first, p is canceled with its cause.
 func FlatMap[T, U any](ctx context.Context, p *Producer[T], f func(T) ([]U, error)) *Producer[U] {
-	s := over[T, U](ctx, p, "FlatMap", f == nil)
+	s, up := over[T, U](ctx, p, "FlatMap", f == nil)
 	kept := s.kept > 0
 	s.kept = 0 // p's window is not one of our items
 	var (
@@ -94,7 +94,7 @@ func FlatMap[T, U any](ctx context.Context, p *Producer[T], f func(T) ([]U, erro
 	s.pull = func(call context.Context, ask bool) (zero U, err error) {
 		for len(rest) == 0 {
 			askOne(ask)
-			v, err := take(call, s, p, false)
+			v, err := up.take(call, false)
 			if err != nil {
 				return zero, err
 			}
@@ -126,7 +126,7 @@ func FlatMap[T, U any](ctx context.Context, p *Producer[T], f func(T) ([]U, erro
 // that p keeps is asked for by itself). If ctx ends first, p is canceled with
 // its cause.
 func Take[T any](ctx context.Context, p *Producer[T], n int) *Producer[T] {
-	s := over[T, T](ctx, p, "Take", false)
+	s, up := over[T, T](ctx, p, "Take", false)
 	var (
 		mu   sync.Mutex
 		left = uint64(max(n, 0)) // items that may still be handed out
@@ -154,7 +154,7 @@ func Take[T any](ctx context.Context, p *Producer[T], n int) *Producer[T] {
 		if ask && s.kept == 0 {
 			request(1, true)
 		}
-		v, err := take(call, s, p, ask && s.kept > 0)
+		v, err := up.take(call, ask && s.kept > 0)
 		if err != nil {
 			return zero, err
 		}

@@ -16,9 +16,12 @@ import (
 //   - an error, a panic in a func and the end of the stage's ctx cancel
 //     upstream, and are what the reader gets
 //   - the upstream's end is the stage's end
+//
+// Stages over stages share one gate: whoever is inside the last is inside all.
 type stage[U any] struct {
-	ctx  context.Context // the stage's own, not that of a call
-	gate gate
+	ctx     context.Context // the stage's own, not that of a call
+	sameCtx bool            // the stage that reads from this one looks at ctx
+	gate    *gate
 
 	// pull returns the next item; it is called with the gate held. With ask
 	// it may request upstream what it needs. If the stage is over it calls
@@ -41,7 +44,8 @@ type stage[U any] struct {
 
 // newStage returns a stage without its funcs.
 func newStage[U any](ctx context.Context) *stage[U] {
-	return &stage[U]{ctx: ctx, gate: newGate(), done: make(chan struct{})}
+	g := newGate()
+	return &stage[U]{ctx: ctx, gate: &g, done: make(chan struct{})}
 }
 
 // start watches ctx and returns the stage's reading end; join waits for the
@@ -54,8 +58,8 @@ func (s *stage[U]) start(join func(context.Context)) *Producer[U] {
 }
 
 // over returns a stage that reads from p alone, asking it for as many items
-// as it is asked for. The caller sets pull.
-func over[T, U any](ctx context.Context, p *Producer[T], name string, isNil bool) *stage[U] {
+// as it is asked for, and where it reads them. The caller sets pull.
+func over[T, U any](ctx context.Context, p *Producer[T], name string, isNil bool) (*stage[U], *upstream[T]) {
 	checkContext(ctx, name)
 	if p == nil {
 		panic("omni: " + name + " of a nil Producer")
@@ -63,17 +67,59 @@ func over[T, U any](ctx context.Context, p *Producer[T], name string, isNil bool
 	if isNil {
 		panic("omni: " + name + " with a nil func")
 	}
-	s := newStage[U](ctx)
+	s := &stage[U]{ctx: ctx, done: make(chan struct{})}
 	s.request, s.cancel, s.kept = p.src.Request, p.src.Cancel, prefetchOf(p.src)
-	return s
+	up := &upstream[T]{src: p.src, end: s.end}
+	if st, ok := p.src.(*stage[T]); ok {
+		up.stage, s.gate = st, st.gate
+		st.sameCtx = st.ctx.Done() == ctx.Done()
+	} else {
+		g := newGate()
+		up.intake, s.gate = newIntake(p.src), &g
+	}
+	return s, up
 }
 
-// take pulls one item from p for the stage s. An error that ends p ends s; an
-// error of the call alone does not.
-func take[T, U any](ctx context.Context, s *stage[U], p *Producer[T], ask bool) (T, error) {
-	v, err := p.src.Next(ctx, ask)
-	if err != nil && isDone(p.src.Done()) {
-		return v, s.end(err)
+// upstream is what a stage reads from: another stage, with whose gate it is
+// held, or an intake.
+type upstream[T any] struct {
+	src    Source[T]
+	stage  *stage[T] // src, if it is one
+	intake intake[T] // if not
+	end    func(error) error // of the stage that reads
+}
+
+// next returns the next item, as Source's Next does.
+func (up *upstream[T]) next(ctx context.Context, ask bool) (T, error) {
+	if up.stage != nil {
+		return up.stage.next(ctx, ask)
+	}
+	return up.intake.take(ctx, ask)
+}
+
+// take is next for most stages: an error that ends the stream ends the stage
+// that reads it; an error of the call alone does not.
+func (up *upstream[T]) take(ctx context.Context, ask bool) (T, error) {
+	v, err := up.next(ctx, ask)
+	if err != nil && isDone(up.src.Done()) {
+		return v, up.end(err)
+	}
+	return v, err
+}
+
+// next returns the next item; the gate is held.
+func (s *stage[U]) next(ctx context.Context, ask bool) (v U, err error) {
+	if !s.sameCtx && s.ctx.Err() != nil {
+		s.Cancel(causeOf(s.ctx))
+	}
+	if s.stopped.Load() {
+		return v, s.ending()
+	}
+	// Fast path.
+	if v, err = s.pull(ctx, ask); err == nil && s.stopped.Load() {
+		// Canceled meanwhile: nothing comes after the end.
+		var zero U
+		return zero, s.ending()
 	}
 	return v, err
 }
@@ -90,22 +136,49 @@ func (s *stage[U]) Next(ctx context.Context, ask bool) (v U, err error) {
 		}
 		s.gate.unlock()
 	}()
-	if s.ctx.Err() != nil {
+	if s.sameCtx && s.ctx.Err() != nil {
 		s.Cancel(causeOf(s.ctx))
 	}
-	if s.stopped.Load() {
-		err = s.ending()
-	} else {
-		// A call whose ctx has ended takes what is here and asks for nothing.
-		v, err = s.pull(ctx, ask && ctx.Err() == nil)
-		if err == nil && s.stopped.Load() {
-			// Canceled meanwhile: nothing comes after the end.
-			var zero U
-			v, err = zero, s.ending()
-		}
-	}
+	// A call whose ctx has ended takes what is here and asks for nothing.
+	v, err = s.next(ctx, ask && ctx.Err() == nil)
 	panicked = false
 	return v, err
+}
+
+// each is the loop behind All, as eachOfChunks is: Next without its defer at
+// every item. The body runs outside of the gate.
+func (s *stage[U]) each(ctx context.Context, yield func(U, error) bool) (over bool, err error) {
+	inside := false
+	defer func() {
+		if inside { // a func panicked, or left by runtime.Goexit
+			s.Cancel(errPanicked)
+			s.gate.unlock()
+		}
+	}()
+	w := newWindow[U](s)
+	for {
+		w.keep()
+		if ctx.Err() != nil {
+			return false, causeOf(ctx)
+		}
+		if err := s.gate.lock(ctx); err != nil {
+			return false, err
+		}
+		inside = true
+		if s.sameCtx && s.ctx.Err() != nil {
+			s.Cancel(causeOf(s.ctx))
+		}
+		v, err := s.next(ctx, true)
+		inside = false
+		s.gate.unlock()
+		if err != nil {
+			return isDone(s.done), err
+		}
+		w.taken++
+		if !yield(v, nil) {
+			return false, nil
+		}
+	}
 }
 
 // errPanicked is what upstream is canceled with when a stage's func panics.

@@ -23,7 +23,8 @@ const maxTotal = 1<<53 - 1
 // A chunk is filled while the reader is busy and handed over the moment it
 // waits, so a fast pair pays for one channel operation per many items and an
 // idle one has no delay. Each half has a mutex that guards memory and is
-// never held while waiting, and a gate for whoever waits, one at a time.
+// never held while waiting, and a gate for whoever waits, one at a time: the
+// reading half's gate also guards what was received.
 type stream[T any] struct {
 	items    chan []T    // one slot; closed by flushLocked behind the last chunk
 	demand   chan uint64 // one slot, the newest total; nobody closes it
@@ -51,16 +52,19 @@ type stream[T any] struct {
 	wdone   chan struct{}
 	wisDone bool // wdone is closed
 
-	rgate gate // held by the one that waits for items
-	rmu   sync.Mutex
+	rgate gate // held by the one that reads or waits for items
+	// Guarded by rgate:
+	chunk []T // chunk[next:] is here and not handed out
+	next  int
+
+	taken     atomic.Uint64
+	requested atomic.Uint64 // grows with rmu held
+	atEnd     atomic.Bool   // a reader has come to the end of items
+	rmu       sync.Mutex
 	// Guarded by rmu:
-	chunk     []T // chunk[next:] is here and not taken
-	next      int
-	taken     uint64
-	requested uint64
-	rerr      error // set when rdone is closed, io.EOF for a clean end
-	rdone     chan struct{}
-	stopped   atomic.Bool // rdone is closed; for a look without the lock
+	rerr    error // set when rdone is closed, io.EOF for a clean end
+	rdone   chan struct{}
+	stopped atomic.Bool // rdone is closed; for a look without the lock
 }
 
 type endState uint8
@@ -74,7 +78,7 @@ const (
 // NewStream returns the two ends of a new stream. It starts no goroutine.
 func NewStream[T any](opt *Options) (*Producer[T], *Consumer[T]) {
 	s := newStream[T](opt)
-	return &Producer[T]{src: s}, &Consumer[T]{sink: s.writer()}
+	return &Producer[T]{src: s}, s.consumer()
 }
 
 func newStream[T any](opt *Options) *stream[T] {
@@ -88,7 +92,8 @@ func newStream[T any](opt *Options) *stream[T] {
 		rdone:    make(chan struct{}),
 	}
 	// The prefetch is a Request in the reader's name that has been fetched.
-	s.requested, s.granted = s.prefetch, s.prefetch
+	s.granted = s.prefetch
+	s.requested.Store(s.prefetch)
 	return s
 }
 
@@ -96,7 +101,9 @@ func newStream[T any](opt *Options) *stream[T] {
 // Cancel, a Done and an Err of their own.
 type streamWriter[T any] struct{ *stream[T] }
 
-func (s *stream[T]) writer() streamWriter[T] { return streamWriter[T]{s} }
+func (s *stream[T]) consumer() *Consumer[T] {
+	return &Consumer[T]{sink: streamWriter[T]{s}, stream: s}
+}
 
 func (w streamWriter[T]) Cancel(err error)      { w.cancelWrite(err) }
 func (w streamWriter[T]) Done() <-chan struct{} { return w.wdone }

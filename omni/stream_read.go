@@ -21,10 +21,11 @@ func (s *stream[T]) requestLocked(n uint64) {
 	if s.rerr != nil || n == 0 {
 		return
 	}
-	s.requested = min(s.requested+n, maxTotal)
+	total := min(s.requested.Load()+n, maxTotal)
+	s.requested.Store(total)
 	for {
 		select {
-		case s.demand <- s.requested:
+		case s.demand <- total:
 			return
 		default:
 		}
@@ -36,128 +37,82 @@ func (s *stream[T]) requestLocked(n uint64) {
 	}
 }
 
-// tookLocked counts n items as taken and tops the window up. Doing so at
-// half a window makes one credit message serve many items, and the writer
-// has the other half while it travels.
-func (s *stream[T]) tookLocked(n, window uint64) {
-	s.taken += n
-	if out := s.requested - s.taken; window > 0 && out <= window/2 {
-		s.requestLocked(window - out)
+// Took implements ChunkSource: it counts n items as taken and tops the window
+// up. Doing so at half a window makes one credit message serve many items, and
+// the writer has the other half while it travels.
+func (s *stream[T]) Took(n int) {
+	taken := s.taken.Add(uint64(n))
+	if s.prefetch > 0 && s.requested.Load()-taken <= s.prefetch/2 {
+		s.topUp()
+	}
+	if s.atEnd.Load() {
+		s.finishTaken()
+	}
+}
+
+func (s *stream[T]) topUp() {
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	if out := s.requested.Load() - s.taken.Load(); out <= s.prefetch/2 {
+		s.requestLocked(s.prefetch - out)
 	}
 }
 
 // Next implements Source.
 func (s *stream[T]) Next(ctx context.Context, ask bool) (v T, err error) {
-	for {
-		s.rmu.Lock()
-		if s.next < len(s.chunk) {
-			// Fast path: the item is here.
-			v, s.chunk[s.next] = s.chunk[s.next], v
-			s.next++
-			s.tookLocked(1, s.prefetch)
-			s.rmu.Unlock()
-			return v, nil
-		}
-		s.rmu.Unlock()
-		if err := s.fill(ctx, ask); err != nil {
+	if err := s.rgate.lock(ctx); err != nil {
+		return v, err
+	}
+	if s.next == len(s.chunk) || s.stopped.Load() {
+		used := s.chunk
+		s.chunk, s.next = nil, 0
+		if err := s.fill(ctx, ask, used); err != nil {
+			s.rgate.unlock()
 			return v, err
 		}
 	}
+	// Fast path: the item is here.
+	v, s.chunk[s.next] = s.chunk[s.next], v
+	s.next++
+	s.Took(1)
+	s.rgate.unlock()
+	return v, nil
 }
 
-// each calls yield with every item, whole chunks at a time: the loop behind
-// All. It returns nil if yield said stop, else how the stream or ctx ended.
-//
-// Items count as taken when half a window of them was yielded, so the writer
-// has credit again while the loop body is busy with the other half.
-func (s *stream[T]) each(ctx context.Context, yield func(T, error) bool) error {
-	window := s.prefetch
-	if window == 0 {
-		window = DefaultPrefetch
-		s.Request(DefaultPrefetch)
-	}
-	most := int(max(1, min(window/2, maxSpare)))
-	var chunk []T
-	for {
-		rest, err := s.takeChunk(ctx, chunk)
-		if err != nil {
-			return err
-		}
-		chunk = rest
-		for len(rest) > 0 {
-			run := rest[:min(len(rest), most)]
-			rest = rest[len(run):]
-			for _, v := range run {
-				if s.stopped.Load() {
-					return s.readErr()
-				}
-				if ctx.Err() != nil {
-					return causeOf(ctx)
-				}
-				if !yield(v, nil) {
-					return nil
-				}
-			}
-			clear(run) // or the collector keeps what the items point to
-			s.rmu.Lock()
-			s.tookLocked(uint64(len(run)), window)
-			s.rmu.Unlock()
-		}
-	}
-}
-
-// takeChunk takes everything that is here, waiting for one item at least,
-// and gives the used chunk back to be filled again.
-func (s *stream[T]) takeChunk(ctx context.Context, used []T) ([]T, error) {
-	for {
-		s.rmu.Lock()
-		if s.next < len(s.chunk) {
-			chunk := s.chunk[s.next:]
-			s.chunk, s.next = nil, 0
-			s.rmu.Unlock()
-			return chunk, nil
-		}
-		if s.rerr == nil && cap(used) > cap(s.chunk) {
-			s.chunk, s.next, used = used, len(used), nil
-		}
-		s.rmu.Unlock()
-		if err := s.fill(ctx, true); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// fill waits until an item is here. If ctx ends first it returns the cause;
-// an item that was written already comes first.
-func (s *stream[T]) fill(ctx context.Context, ask bool) error {
+// NextChunk implements ChunkSource.
+func (s *stream[T]) NextChunk(ctx context.Context, ask bool, used []T) ([]T, error) {
 	if err := s.rgate.lock(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	defer s.rgate.unlock()
-	s.rmu.Lock()
-	if s.rerr != nil || s.next < len(s.chunk) {
-		err := s.rerr
-		s.rmu.Unlock()
-		return err
+	var err error
+	if s.next == len(s.chunk) || s.stopped.Load() {
+		err = s.fill(ctx, ask, used)
 	}
-	if ask && s.requested == s.taken && ctx.Err() == nil {
-		s.requestLocked(1)
-	}
-	used := s.chunk
+	chunk := s.chunk[s.next:]
 	s.chunk, s.next = nil, 0
-	s.rmu.Unlock()
+	s.rgate.unlock()
+	return chunk, err
+}
 
+// fill waits until items are here; it is called with the gate held, and gives
+// the used chunk to the writer to fill again. If ctx ends first it returns
+// the cause; an item that was written already comes first.
+func (s *stream[T]) fill(ctx context.Context, ask bool, used []T) error {
+	if s.stopped.Load() {
+		return s.readErr()
+	}
+	if ask && s.requested.Load() == s.taken.Load() && ctx.Err() == nil {
+		s.Request(1)
+	}
 	s.handOver(used)
 	select { // What is here goes before a ctx that has ended.
 	case chunk, ok := <-s.items:
 		return s.arrived(chunk, ok)
 	default:
 	}
-	select {
+	select { // A Cancel closes items.
 	case chunk, ok := <-s.items:
 		return s.arrived(chunk, ok)
-	case <-s.rdone:
-		return s.readErr()
 	case <-ctx.Done():
 		return causeOf(ctx)
 	}
@@ -193,26 +148,46 @@ func (s *stream[T]) arrived(chunk []T, ok bool) error {
 	if !ok {
 		return s.takeEnd()
 	}
-	s.rmu.Lock()
-	defer s.rmu.Unlock()
-	if s.rerr == nil {
-		s.chunk = chunk
+	if s.stopped.Load() {
+		return s.readErr()
 	}
-	return s.rerr
+	s.chunk, s.next = chunk, 0
+	return nil
 }
 
-// takeEnd is the reader's arrival at what the writer said last.
+// takeEnd is a reader's arrival at what the writer said last. The stream is
+// over when other readers have taken what they hold, see Took.
 func (s *stream[T]) takeEnd() error {
-	s.wmu.Lock()
-	err := s.werr
-	s.wmu.Unlock()
-	if err == nil {
-		err = io.EOF
+	s.atEnd.Store(true)
+	s.finishTaken()
+	if err := s.readErr(); err != nil {
+		return err
 	}
+	return s.lastWord()
+}
+
+// lastWord is what comes after the items: io.EOF or the writer's cause.
+func (s *stream[T]) lastWord() error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if s.werr != nil {
+		return s.werr
+	}
+	return io.EOF
+}
+
+// finishTaken finishes the reading end if all items were taken.
+func (s *stream[T]) finishTaken() {
+	s.wmu.Lock()
+	written := s.written
+	s.wmu.Unlock()
+	if s.taken.Load() < written {
+		return
+	}
+	err := s.lastWord()
 	if s.finishRead(err) && err == io.EOF && !s.held {
 		s.finishWrite(nil)
 	}
-	return s.readErr()
 }
 
 // finishRead closes the reading end's Done. Only the first call counts, and
@@ -224,7 +199,6 @@ func (s *stream[T]) finishRead(err error) bool {
 		return false
 	}
 	s.rerr = err
-	s.chunk, s.next = nil, 0
 	s.stopped.Store(true)
 	close(s.rdone)
 	return true
@@ -238,6 +212,10 @@ func (s *stream[T]) Cancel(err error) {
 	err = cancelCause(err)
 	if !s.finishRead(err) {
 		return
+	}
+	if s.rgate.tryLock() { // or whoever holds it sees that it is over
+		s.chunk, s.next = nil, 0
+		s.rgate.unlock()
 	}
 	s.wmu.Lock()
 	if s.state != canceled {
@@ -259,6 +237,9 @@ func (s *stream[T]) Cancel(err error) {
 
 // Done implements Source.
 func (s *stream[T]) Done() <-chan struct{} { return s.rdone }
+
+// Stopped implements ChunkSource.
+func (s *stream[T]) Stopped() bool { return s.stopped.Load() }
 
 // Err implements Source.
 func (s *stream[T]) Err() error { return cleanIsNil(s.readErr()) }

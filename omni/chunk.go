@@ -1,0 +1,146 @@
+package omni
+
+import "context"
+
+// ChunkSource is a Source that can hand out many items at a time. All and the
+// stages use it if it is there: one call and one lock then serve many items.
+type ChunkSource[T any] interface {
+	Source[T]
+	// NextChunk waits for an item as Next does, and returns all that are
+	// here, at least one. They are not taken yet. The caller gives back the
+	// chunk of its last call as used, also if the call fails: its memory
+	// serves again, and an item whose memory is not the reader's to keep is
+	// valid until then.
+	NextChunk(ctx context.Context, ask bool, used []T) ([]T, error)
+	// Took counts the next n items of the chunks as taken, which gives the
+	// writer credit again. It must be called for all of a chunk before
+	// the next one is asked for.
+	Took(n int)
+	// Stopped says whether Done is closed, without a lock.
+	Stopped() bool
+}
+
+// takenAt says after how many items a reader of chunks calls Took: often
+// enough that the writer has credit while the reader works on the rest.
+func takenAt(window int) int { return max(1, window/4) }
+
+// An intake is where a stage or a loop gets its items: one at a time with
+// Next, or from a chunk of its own. It belongs to one reader at a time.
+type intake[T any] struct {
+	src    Source[T]
+	chunks ChunkSource[T] // src, if it hands out chunks
+	atOnce int            // items that are counted as taken together
+
+	chunk   []T // chunk[next:] is here
+	next    int
+	counted int // items of chunk that are counted as taken
+}
+
+func newIntake[T any](src Source[T]) intake[T] {
+	in := intake[T]{src: src}
+	if c, ok := src.(ChunkSource[T]); ok {
+		in.chunks, in.atOnce = c, takenAt(prefetchOf(src))
+	}
+	return in
+}
+
+// take returns the next item, as Source's Next does.
+func (in *intake[T]) take(ctx context.Context, ask bool) (v T, err error) {
+	if in.next < len(in.chunk) && !in.chunks.Stopped() {
+		// Fast path: the item is here.
+		v, in.chunk[in.next] = in.chunk[in.next], v
+		in.next++
+		if in.next-in.counted >= in.atOnce {
+			in.count()
+		}
+		return v, nil
+	}
+	if in.chunks == nil {
+		return in.src.Next(ctx, ask)
+	}
+	if err := in.refill(ctx, ask); err != nil {
+		return v, err
+	}
+	return in.take(ctx, ask)
+}
+
+// count tells the source which items are taken.
+func (in *intake[T]) count() {
+	if n := in.next - in.counted; n > 0 {
+		in.counted = in.next
+		in.chunks.Took(n)
+	}
+}
+
+// refill waits for the next chunk.
+func (in *intake[T]) refill(ctx context.Context, ask bool) error {
+	in.count()
+	chunk, err := in.chunks.NextChunk(ctx, ask, in.chunk)
+	in.chunk, in.next, in.counted = chunk, 0, 0
+	return err
+}
+
+// A window is what a loop keeps requested of a source that keeps none itself.
+type window struct {
+	request func(uint32)
+	size    int // 0 if the source keeps a window
+	taken   int // items, since the window was full
+}
+
+func newWindow[T any](src Source[T]) window {
+	if prefetchOf(src) > 0 {
+		return window{}
+	}
+	src.Request(DefaultPrefetch)
+	return window{request: src.Request, size: DefaultPrefetch}
+}
+
+// keep fills the window up if half of it was taken.
+func (w *window) keep() {
+	if w.size > 0 && w.taken >= w.size/2 {
+		w.request(uint32(w.taken))
+		w.taken = 0
+	}
+}
+
+// eachOfChunks calls yield with every item of src: the loop behind All. It
+// returns nil if yield said stop, else how the stream, which is over then, or
+// ctx ended.
+func eachOfChunks[T any](ctx context.Context, src ChunkSource[T], yield func(T, error) bool) (over bool, err error) {
+	if ctx.Done() != nil {
+		// The end of ctx cancels the stream, and that ends a wait: cheaper
+		// than a select at each. A loop that does not wait looks for itself.
+		stop := context.AfterFunc(ctx, func() { src.Cancel(causeOf(ctx)) })
+		defer stop()
+	}
+	w := newWindow[T](src)
+	atOnce := takenAt(max(w.size, prefetchOf(src)))
+	var chunk []T
+	for {
+		if ctx.Err() != nil {
+			return false, causeOf(ctx)
+		}
+		if chunk, err = src.NextChunk(context.Background(), true, chunk); err != nil {
+			return true, err
+		}
+		for rest := chunk; len(rest) > 0; {
+			run := rest[:min(len(rest), atOnce)]
+			rest = rest[len(run):]
+			for _, v := range run {
+				if ctx.Err() != nil {
+					return false, causeOf(ctx)
+				}
+				if src.Stopped() {
+					return true, src.Err()
+				}
+				if !yield(v, nil) {
+					return false, nil
+				}
+			}
+			clear(run) // or the collector keeps what the items point to
+			src.Took(len(run))
+			w.taken += len(run)
+			w.keep()
+		}
+	}
+}
