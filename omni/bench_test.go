@@ -234,11 +234,41 @@ func BenchmarkMergeChan(b *testing.B) {
 	})
 }
 
-// BenchmarkPingPongStream is the time of one item there and one back.
-func BenchmarkPingPongStream(b *testing.B) {
+// BenchmarkPingPong is the time of one item there and one back, through idle
+// streams: with a loop at both ends, with Next at one, and over channels.
+func BenchmarkPingPong(b *testing.B) {
+	b.Run("loops", func(b *testing.B) {
+		ctx, out, in := echo(b)
+		out.Write(ctx, 1)
+		n := 0
+		for _, err := range in.All(ctx) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			if n++; n == b.N {
+				break
+			}
+			out.Write(ctx, 1)
+		}
+	})
+	b.Run("next", func(b *testing.B) {
+		ctx, out, in := echo(b)
+		for b.Loop() {
+			out.Write(ctx, 1)
+			if _, err := in.Next(ctx); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("chan", func(b *testing.B) { pingPong(b, 0) })
+	b.Run("chan256", func(b *testing.B) { pingPong(b, benchWindow) })
+}
+
+// echo returns the near ends of two streams; what goes out comes in again.
+func echo(b *testing.B) (context.Context, *Consumer[int], *Producer[int]) {
 	b.ReportAllocs()
 	ctx, cancel := context.WithCancel(b.Context())
-	defer cancel()
+	b.Cleanup(cancel)
 	ping, out := NewStream[int](nil)
 	in, pong := NewStream[int](nil)
 	go func() {
@@ -248,17 +278,11 @@ func BenchmarkPingPongStream(b *testing.B) {
 			}
 		}
 	}()
-	for b.Loop() {
-		out.Write(ctx, 1)
-		if _, err := in.Next(ctx); err != nil {
-			b.Fatal(err)
-		}
-	}
+	return ctx, out, in
 }
 
-func BenchmarkPingPongChan(b *testing.B) {
-	b.ReportAllocs()
-	ping, pong := make(chan int, benchWindow), make(chan int, benchWindow)
+func pingPong(b *testing.B, slots int) {
+	ping, pong := make(chan int, slots), make(chan int, slots)
 	go func() {
 		for v := range ping {
 			pong <- v

@@ -1,6 +1,9 @@
 package omni
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // ChunkSource is a Source that can hand out many items at a time. All and the
 // stages use it if it is there: one call and one lock then serve many items.
@@ -16,8 +19,9 @@ type ChunkSource[T any] interface {
 	// writer credit again. It must be called for all of a chunk before
 	// the next one is asked for.
 	Took(n int)
-	// Stopped says whether Done is closed, without a lock.
-	Stopped() bool
+	// Stopped returns a flag that is set when Done is closed: a look at it
+	// for every item costs neither a lock nor a call.
+	Stopped() *atomic.Bool
 }
 
 // takenAt says after how many items a reader of chunks calls Took: often
@@ -31,6 +35,8 @@ type intake[T any] struct {
 	chunks ChunkSource[T] // src, if it hands out chunks
 	atOnce int            // items that are counted as taken together
 
+	stopped *atomic.Bool // of chunks
+
 	chunk   []T // chunk[next:] is here
 	next    int
 	counted int // items of chunk that are counted as taken
@@ -39,17 +45,17 @@ type intake[T any] struct {
 func newIntake[T any](src Source[T]) intake[T] {
 	in := intake[T]{src: src}
 	if c, ok := src.(ChunkSource[T]); ok {
-		in.chunks, in.atOnce = c, takenAt(prefetchOf(src))
+		in.chunks, in.stopped, in.atOnce = c, c.Stopped(), takenAt(prefetchOf(src))
 	}
 	return in
 }
 
 // take returns the next item, as Source's Next does.
 func (in *intake[T]) take(ctx context.Context, ask bool) (v T, err error) {
-	if in.next < len(in.chunk) && !in.chunks.Stopped() {
+	if i := in.next; i < len(in.chunk) && !in.stopped.Load() {
 		// Fast path: the item is here.
-		v, in.chunk[in.next] = in.chunk[in.next], v
-		in.next++
+		v, in.chunk[i] = in.chunk[i], v
+		in.next = i + 1
 		if in.next-in.counted >= in.atOnce {
 			in.count()
 		}
@@ -110,11 +116,11 @@ func eachOfChunks[T any](ctx context.Context, src ChunkSource[T], yield func(T, 
 	if ctx.Done() != nil {
 		// The end of ctx cancels the stream, and that ends a wait: cheaper
 		// than a select at each. A loop that does not wait looks for itself.
-		stop := context.AfterFunc(ctx, func() { src.Cancel(causeOf(ctx)) })
-		defer stop()
+		defer context.AfterFunc(ctx, func() { src.Cancel(causeOf(ctx)) })()
 	}
 	w := newWindow[T](src)
 	atOnce := takenAt(max(w.size, prefetchOf(src)))
+	stopped := src.Stopped()
 	var chunk []T
 	for {
 		if ctx.Err() != nil {
@@ -130,7 +136,7 @@ func eachOfChunks[T any](ctx context.Context, src ChunkSource[T], yield func(T, 
 				if ctx.Err() != nil {
 					return false, causeOf(ctx)
 				}
-				if src.Stopped() {
+				if stopped.Load() {
 					return true, src.Err()
 				}
 				if !yield(v, nil) {

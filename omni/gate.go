@@ -28,6 +28,11 @@ func (g *gate) lock(ctx context.Context) error {
 	if g.users.Add(1) == 1 {
 		return nil // Fast path: it was free.
 	}
+	return g.wait(ctx)
+}
+
+// wait waits for the token; the caller is counted already.
+func (g *gate) wait(ctx context.Context) error {
 	select {
 	case <-g.wake:
 		return nil

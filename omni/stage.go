@@ -84,23 +84,31 @@ func over[T, U any](ctx context.Context, p *Producer[T], name string, isNil bool
 // held, or an intake.
 type upstream[T any] struct {
 	src    Source[T]
-	stage  *stage[T] // src, if it is one
-	intake intake[T] // if not
+	stage  *stage[T]         // src, if it is one
+	intake intake[T]         // if not
 	end    func(error) error // of the stage that reads
 }
 
 // next returns the next item, as Source's Next does.
 func (up *upstream[T]) next(ctx context.Context, ask bool) (T, error) {
-	if up.stage != nil {
-		return up.stage.next(ctx, ask)
+	switch st := up.stage; {
+	case st == nil:
+		return up.intake.take(ctx, ask)
+	case st.sameCtx && !st.stopped.Load():
+		return st.pull(ctx, ask) // Fast path: next would look at no more.
+	default:
+		return st.next(ctx, ask)
 	}
-	return up.intake.take(ctx, ask)
 }
 
 // take is next for most stages: an error that ends the stream ends the stage
 // that reads it; an error of the call alone does not.
-func (up *upstream[T]) take(ctx context.Context, ask bool) (T, error) {
-	v, err := up.next(ctx, ask)
+func (up *upstream[T]) take(ctx context.Context, ask bool) (v T, err error) {
+	if st := up.stage; st != nil && st.sameCtx && !st.stopped.Load() {
+		v, err = st.pull(ctx, ask) // Fast path, as in next.
+	} else {
+		v, err = up.next(ctx, ask)
+	}
 	if err != nil && isDone(up.src.Done()) {
 		return v, up.end(err)
 	}
@@ -155,20 +163,26 @@ func (s *stage[U]) each(ctx context.Context, yield func(U, error) bool) (over bo
 			s.gate.unlock()
 		}
 	}()
+	same := ctx.Done() == s.ctx.Done() // then next looks at it
+	if !same && ctx.Done() != nil {
+		// The end of either ctx cancels the stage, and that ends a wait:
+		// cheaper than a select at each.
+		defer context.AfterFunc(ctx, func() { s.Cancel(causeOf(ctx)) })()
+	}
 	w := newWindow[U](s)
 	for {
 		w.keep()
-		if ctx.Err() != nil {
+		if !same && ctx.Err() != nil {
 			return false, causeOf(ctx)
 		}
-		if err := s.gate.lock(ctx); err != nil {
+		if err := s.gate.lock(context.Background()); err != nil {
 			return false, err
 		}
 		inside = true
 		if s.sameCtx && s.ctx.Err() != nil {
 			s.Cancel(causeOf(s.ctx))
 		}
-		v, err := s.next(ctx, true)
+		v, err := s.next(context.Background(), true)
 		inside = false
 		s.gate.unlock()
 		if err != nil {

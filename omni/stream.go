@@ -54,8 +54,10 @@ type stream[T any] struct {
 
 	rgate gate // held by the one that reads or waits for items
 	// Guarded by rgate:
-	chunk []T // chunk[next:] is here and not handed out
-	next  int
+	chunk   []T // chunk[next:] is here and not handed out
+	next    int
+	nexts   int // items that Next handed out and that are not in taken yet
+	countAt int // how many of those are worth counting
 
 	taken     atomic.Uint64
 	requested atomic.Uint64 // grows with rmu held

@@ -3,6 +3,7 @@ package omni
 import (
 	"context"
 	"io"
+	"sync/atomic"
 )
 
 // This is the reading half of a stream; stream.go has the whole picture.
@@ -66,7 +67,7 @@ func (s *stream[T]) Next(ctx context.Context, ask bool) (v T, err error) {
 	if s.next == len(s.chunk) || s.stopped.Load() {
 		used := s.chunk
 		s.chunk, s.next = nil, 0
-		if err := s.fill(ctx, ask, used); err != nil {
+		if s.chunk, err = s.receive(ctx, ask, used); err != nil {
 			s.rgate.unlock()
 			return v, err
 		}
@@ -74,48 +75,77 @@ func (s *stream[T]) Next(ctx context.Context, ask bool) (v T, err error) {
 	// Fast path: the item is here.
 	v, s.chunk[s.next] = s.chunk[s.next], v
 	s.next++
-	s.Took(1)
+	if s.nexts++; s.nexts >= s.countAt {
+		s.count()
+	}
 	s.rgate.unlock()
 	return v, nil
 }
 
+// count counts what Next handed out as taken, and finds out after how many
+// more items half of the window will have been: a sum that is touched by few
+// items costs few of them.
+func (s *stream[T]) count() {
+	n := s.nexts
+	s.nexts = 0
+	s.Took(n)
+	s.countAt = maxSpare
+	if s.prefetch > 0 {
+		out := s.requested.Load() - s.taken.Load()
+		s.countAt = int(min(maxSpare, max(1, out-min(out, s.prefetch/2))))
+	}
+}
+
 // NextChunk implements ChunkSource.
-func (s *stream[T]) NextChunk(ctx context.Context, ask bool, used []T) ([]T, error) {
+func (s *stream[T]) NextChunk(ctx context.Context, ask bool, used []T) (chunk []T, err error) {
 	if err := s.rgate.lock(ctx); err != nil {
 		return nil, err
 	}
-	var err error
-	if s.next == len(s.chunk) || s.stopped.Load() {
-		err = s.fill(ctx, ask, used)
+	if s.next < len(s.chunk) && !s.stopped.Load() {
+		chunk, s.chunk, s.next = s.chunk[s.next:], nil, 0
+	} else {
+		s.chunk, s.next = nil, 0
+		chunk, err = s.receive(ctx, ask, used)
 	}
-	chunk := s.chunk[s.next:]
-	s.chunk, s.next = nil, 0
 	s.rgate.unlock()
 	return chunk, err
 }
 
-// fill waits until items are here; it is called with the gate held, and gives
-// the used chunk to the writer to fill again. If ctx ends first it returns
-// the cause; an item that was written already comes first.
-func (s *stream[T]) fill(ctx context.Context, ask bool, used []T) error {
+// receive waits for the next chunk; it is called with the gate held, and gives
+// the used one to the writer to fill again. If ctx ends first it returns the
+// cause; an item that was written already comes first.
+func (s *stream[T]) receive(ctx context.Context, ask bool, used []T) (chunk []T, err error) {
 	if s.stopped.Load() {
-		return s.readErr()
+		return nil, s.readErr()
+	}
+	if s.nexts > 0 {
+		s.count()
 	}
 	if ask && s.requested.Load() == s.taken.Load() && ctx.Err() == nil {
 		s.Request(1)
 	}
 	s.handOver(used)
-	select { // What is here goes before a ctx that has ended.
-	case chunk, ok := <-s.items:
-		return s.arrived(chunk, ok)
-	default:
+	ok := false
+	if done := ctx.Done(); done == nil {
+		chunk, ok = <-s.items // costs half a select
+	} else {
+		select { // What is here goes before a ctx that has ended.
+		case chunk, ok = <-s.items:
+		default:
+			select { // A Cancel closes items.
+			case chunk, ok = <-s.items:
+			case <-done:
+				return nil, causeOf(ctx)
+			}
+		}
 	}
-	select { // A Cancel closes items.
-	case chunk, ok := <-s.items:
-		return s.arrived(chunk, ok)
-	case <-ctx.Done():
-		return causeOf(ctx)
+	switch {
+	case !ok:
+		return nil, s.takeEnd()
+	case s.stopped.Load():
+		return nil, s.readErr()
 	}
+	return chunk, nil
 }
 
 // handOver says that the reader waits, takes what is pending, and gives the
@@ -141,18 +171,6 @@ func (s *stream[T]) recycleLocked(used []T) {
 	case cap(s.spare) < cap(used):
 		s.spare = used[:0]
 	}
-}
-
-// arrived puts a received chunk where readers find it, or takes the end.
-func (s *stream[T]) arrived(chunk []T, ok bool) error {
-	if !ok {
-		return s.takeEnd()
-	}
-	if s.stopped.Load() {
-		return s.readErr()
-	}
-	s.chunk, s.next = chunk, 0
-	return nil
 }
 
 // takeEnd is a reader's arrival at what the writer said last. The stream is
@@ -239,7 +257,7 @@ func (s *stream[T]) Cancel(err error) {
 func (s *stream[T]) Done() <-chan struct{} { return s.rdone }
 
 // Stopped implements ChunkSource.
-func (s *stream[T]) Stopped() bool { return s.stopped.Load() }
+func (s *stream[T]) Stopped() *atomic.Bool { return &s.stopped }
 
 // Err implements Source.
 func (s *stream[T]) Err() error { return cleanIsNil(s.readErr()) }
