@@ -17,6 +17,10 @@ type ParallelOptions struct {
 	// Unordered hands results out as they come instead of in the order of
 	// the items.
 	Unordered bool
+	// Ahead is how many results may be made ahead of the reader, the larger
+	// the busier the workers. Zero or less means DefaultPrefetch for each
+	// worker. Set it to fewer if results are large.
+	Ahead int
 }
 
 // endedContext makes a call that does not wait: it succeeds if it need not
@@ -29,7 +33,7 @@ var endedContext = func() context.Context {
 
 // ParallelMap returns the stream of f(v) for every v of p, with several calls
 // of f at a time, in the order of p unless the options say otherwise. It runs
-// ahead of its reader by a default window of results.
+// ahead of its reader by a window of results, see ParallelOptions.Ahead.
 //
 // The first error of f (in order: that of the first item that failed, after
 // the results before it) cancels p and is what the reader gets, and the ctx
@@ -49,7 +53,10 @@ func ParallelMap[T, U any](ctx context.Context, p *Producer[T], opt *ParallelOpt
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	return produce(ctx, nil, p.join, func(ctx context.Context, c *Consumer[U]) error {
+	if o.Ahead <= 0 {
+		o.Ahead = o.Workers * DefaultPrefetch
+	}
+	return produce(ctx, &Options{Prefetch: o.Ahead}, p.join, func(ctx context.Context, c *Consumer[U]) error {
 		return (&parallel[T, U]{p: p, c: c, f: f, opt: o}).run(ctx)
 	})
 }
@@ -146,6 +153,9 @@ func (x *parallel[T, U]) feed(ctx context.Context) error {
 	}
 }
 
+// maxJob bounds the size of a job, in items.
+const maxJob = 64
+
 // nextSize fits the size of a job to what f costs: about 50 µs of work
 // outweigh a job's way, and more in one job would only make others wait.
 func nextSize[T, U any](last *job[T, U], size int) int {
@@ -154,7 +164,7 @@ func nextSize[T, U any](last *job[T, U], size int) int {
 	case last.took > worth:
 		return max(1, size/2)
 	case last.took < worth/2 && len(last.in) == size:
-		return min(2*size, DefaultPrefetch/4)
+		return min(2*size, maxJob)
 	}
 	return size
 }

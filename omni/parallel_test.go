@@ -2,6 +2,7 @@ package omni
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -85,7 +86,7 @@ func TestParallelMapJobSize(t *testing.T) {
 	}{
 		{j(1, time.Microsecond), 1, 2},
 		{j(8, time.Microsecond), 8, 16},
-		{j(16, time.Microsecond), 16, 16},
+		{j(maxJob, time.Microsecond), maxJob, maxJob},
 		{j(3, time.Microsecond), 8, 8}, // was not full: says nothing
 		{j(8, 30*time.Microsecond), 8, 8},
 		{j(8, time.Millisecond), 8, 4},
@@ -196,16 +197,33 @@ func TestParallelMapCancel(t *testing.T) {
 
 // L1: it never runs further ahead than its window.
 func TestParallelMapRunsAheadByItsWindow(t *testing.T) {
-	bubble(t, "window", func(t *testing.T) {
+	for _, tc := range []struct{ ahead, want int }{{0, 4 * DefaultPrefetch}, {10, 10}} {
+		runsAhead(t, tc.ahead, tc.want)
+	}
+	const workers, ahead = 2, 2 * DefaultPrefetch
+	bubble(t, "end", func(t *testing.T) { // as many items as the window has
+		opt := &ParallelOptions{Workers: workers}
+		p := ParallelMap(bg, FromSlice(bg, seq(0, ahead)), opt, func(_ context.Context, v int) (int, error) {
+			return v, nil
+		})
+		for i := range ahead {
+			wantNext(t, p, i)
+		}
+		wantEnd(t, p, io.EOF)
+	})
+}
+
+func runsAhead(t *testing.T, ahead, want int) {
+	bubble(t, fmt.Sprint("ahead ", ahead), func(t *testing.T) {
 		var calls atomic.Int32
 		up, _ := counting(t.Context())
-		p := ParallelMap(bg, up, &ParallelOptions{Workers: 4}, func(_ context.Context, v int) (int, error) {
+		p := ParallelMap(bg, up, &ParallelOptions{Workers: 4, Ahead: ahead}, func(_ context.Context, v int) (int, error) {
 			calls.Add(1)
 			return v, nil
 		})
 		for i := range 100 {
 			synctest.Wait()
-			if n := int(calls.Load()); n > i+DefaultPrefetch {
+			if n := int(calls.Load()); n > i+want || i == 0 && n < want {
 				t.Fatalf("%d calls when %d were taken", n, i)
 			}
 			wantNext(t, p, i)
@@ -214,14 +232,5 @@ func TestParallelMapRunsAheadByItsWindow(t *testing.T) {
 		if _, err := p.Next(bg); err != ErrCanceled {
 			t.Fatal(err)
 		}
-	})
-	bubble(t, "end", func(t *testing.T) { // as many items as the window has
-		p := ParallelMap(bg, FromSlice(bg, seq(0, DefaultPrefetch)), nil, func(_ context.Context, v int) (int, error) {
-			return v, nil
-		})
-		for i := range DefaultPrefetch {
-			wantNext(t, p, i)
-		}
-		wantEnd(t, p, io.EOF)
 	})
 }

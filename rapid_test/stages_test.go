@@ -38,8 +38,8 @@ func allItems(_ int, ins [][]int) []int { return slices.Concat(ins...) }
 
 func asAsked(_, asked, _ int, _, _ []int, _ int) int { return asked }
 
-// window is what stages with goroutines may run ahead.
-const window = omni.DefaultPrefetch
+// ahead is what ParallelMap may run ahead of its reader.
+const ahead = omni.DefaultPrefetch
 
 var stageLaws = []stageLaw{
 	{name: "Map", inputs: 1, exact: true, asks: asAsked,
@@ -97,14 +97,14 @@ var stageLaws = []stageLaw{
 		make: func(ctx context.Context, _ int, ps []*omni.Producer[int]) *omni.Producer[int] {
 			return omni.Merge(ctx, ps...)
 		}},
-	{name: "ParallelMap", inputs: 1, asks: func(_, asked, got int, _, _ []int, _ int) int { return max(asked, got+window) + 1 },
+	{name: "ParallelMap", inputs: 1, asks: func(_, asked, got int, _, _ []int, _ int) int { return max(asked, got+ahead) + 1 },
 		make: func(ctx context.Context, n int, ps []*omni.Producer[int]) *omni.Producer[int] {
-			return omni.ParallelMap(ctx, ps[0], &omni.ParallelOptions{Workers: n}, double)
+			return omni.ParallelMap(ctx, ps[0], &omni.ParallelOptions{Workers: n, Ahead: ahead}, double)
 		},
 		out: doubled},
-	{name: "ParallelMap unordered", inputs: 1, anyOrder: true, asks: func(_, asked, got int, _, _ []int, _ int) int { return max(asked, got+window) + 1 },
+	{name: "ParallelMap unordered", inputs: 1, anyOrder: true, asks: func(_, asked, got int, _, _ []int, _ int) int { return max(asked, got+ahead) + 1 },
 		make: func(ctx context.Context, n int, ps []*omni.Producer[int]) *omni.Producer[int] {
-			return omni.ParallelMap(ctx, ps[0], &omni.ParallelOptions{Workers: n, Unordered: true}, double)
+			return omni.ParallelMap(ctx, ps[0], &omni.ParallelOptions{Workers: n, Unordered: true, Ahead: ahead}, double)
 		},
 		out: doubled},
 	{name: "Tee", inputs: 1, exact: true, out: allItems, asks: asAsked,
