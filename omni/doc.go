@@ -62,9 +62,9 @@
 //   - Every method is safe for concurrent use, and in the steady state an
 //     item costs no allocation.
 //
-// A stage takes its upstream over: read the stage from then on. A stage's func
-// must not read that stage, since it runs inside a read; it may call Request
-// and Cancel.
+// A stage takes its upstream over, and may hold items of it: read the stage
+// from then on. A stage's func must not read that stage or one below it, since
+// it runs inside a read; it may call Request and Cancel.
 //
 // # Where to read on
 //

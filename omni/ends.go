@@ -131,6 +131,10 @@ func (p *Producer[T]) Next(ctx context.Context) (v T, err error) {
 // either way the loop is left only when the goroutines that this package
 // started upstream have returned (a Produce func that ignores its ctx makes
 // it wait).
+//
+// A loop takes what is here at once and hands it out one by one, so several
+// loops share a stream in runs of items, and a Next inside the body gets a
+// later item than the loop's next. A loop over a stage does not run ahead.
 func (p *Producer[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	checkContext(ctx, "All")
 	return func(yield func(T, error) bool) {

@@ -97,8 +97,9 @@ func Merge[T any](ctx context.Context, ps ...*Producer[T]) *Producer[T] {
 // forward writes p's items to c, and does not end c.
 func forward[T any](ctx context.Context, p *Producer[T], c *Consumer[T]) error {
 	defer p.leave()
+	in := newIntake(p.src)
 	for {
-		v, err := p.src.Next(ctx, true)
+		v, err := in.take(ctx, true)
 		if err == io.EOF {
 			return nil
 		}

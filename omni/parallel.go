@@ -57,7 +57,7 @@ func ParallelMap[T, U any](ctx context.Context, p *Producer[T], opt *ParallelOpt
 		o.Ahead = o.Workers * DefaultPrefetch
 	}
 	return produce(ctx, &Options{Prefetch: o.Ahead}, p.join, func(ctx context.Context, c *Consumer[U]) error {
-		return (&parallel[T, U]{p: p, c: c, f: f, opt: o}).run(ctx)
+		return (&parallel[T, U]{p: p, in: newIntake(p.src), c: c, f: f, opt: o}).run(ctx)
 	})
 }
 
@@ -66,6 +66,7 @@ func ParallelMap[T, U any](ctx context.Context, p *Producer[T], opt *ParallelOpt
 // to a worker over work and, if ordered, to the emitter over order.
 type parallel[T, U any] struct {
 	p   *Producer[T]
+	in  intake[T] // of p
 	c   *Consumer[U]
 	f   func(context.Context, T) (U, error)
 	opt ParallelOptions
@@ -171,14 +172,14 @@ func nextSize[T, U any](last *job[T, U], size int) int {
 
 // gather waits for one item and takes what else is here, n in all at most.
 func (x *parallel[T, U]) gather(ctx context.Context, n int) ([]T, error) {
-	v, err := x.p.src.Next(ctx, true)
+	v, err := x.in.take(ctx, true)
 	if err != nil {
 		return nil, err
 	}
 	in := make([]T, 1, n)
 	in[0] = v
 	for len(in) < n {
-		v, err := x.p.src.Next(endedContext, false)
+		v, err := x.in.take(endedContext, false)
 		if err != nil {
 			break // nothing here, or the end: the next gather sees which
 		}

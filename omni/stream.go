@@ -44,7 +44,7 @@ type stream[T any] struct {
 	spare   []T           // an empty chunk for pending to go on with
 	written uint64        // items, ever
 	granted uint64        // largest total that was fetched from demand
-	change  chan struct{} // closed by leaveDemand; nil if nobody waits for that
+	change  chan struct{} // closed by changedLocked; nil if nobody waits for that
 	waiting bool          // the reader waits: hand over at once; cleared by the hand-over
 	state   endState      // of the writing end
 	werr    error         // set with canceled, and by finishWrite
@@ -122,26 +122,63 @@ func (w streamWriter[T]) Err() error {
 
 // Write implements Sink.
 func (s *stream[T]) Write(ctx context.Context, v T) error {
+	if ctx.Err() != nil {
+		return causeOf(ctx)
+	}
+	s.wmu.Lock()
+	if s.state == open && s.written < s.granted {
+		// Fast path: there is credit, so the item is accepted.
+		s.acceptLocked(v)
+		s.wmu.Unlock()
+		return nil
+	}
+	s.wmu.Unlock()
+	return s.writeSlow(ctx, v)
+}
+
+func (s *stream[T]) acceptLocked(v T) {
+	s.pending = append(s.pending, v)
+	s.written++
+	if s.waiting {
+		s.flushLocked()
+	}
+}
+
+// writeSlow is Write without credit. Writers queue at the gate: the first
+// waits at the demand channel, and when it has what it came for it lets the
+// next in. So new credit wakes one of them, be they a thousand.
+func (s *stream[T]) writeSlow(ctx context.Context, v T) error {
+	if err := s.wgate.lock(ctx); err != nil {
+		return err
+	}
+	defer s.leaveDemand()
 	for {
-		if ctx.Err() != nil {
-			return causeOf(ctx)
-		}
 		s.wmu.Lock()
 		if s.state == open && s.written < s.granted {
-			// Fast path: there is credit, so the item is accepted.
-			s.pending = append(s.pending, v)
-			s.written++
-			if s.waiting {
-				s.flushLocked()
-			}
+			s.acceptLocked(v)
 			s.wmu.Unlock()
 			return nil
 		}
-		after := s.written
+		err := s.stateErrLocked()
 		s.wmu.Unlock()
-		if _, _, err := s.Credit(ctx, after); err != nil {
+		if err != nil {
 			return err
 		}
+		if err := s.receiveDemand(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// receiveDemand waits for one change: more demand, or the end. The caller
+// holds the gate.
+func (s *stream[T]) receiveDemand(ctx context.Context) error {
+	select {
+	case total := <-s.demand:
+		s.grant(total)
+		return nil
+	case <-ctx.Done():
+		return causeOf(ctx)
 	}
 }
 
@@ -169,10 +206,10 @@ func (s *stream[T]) Credit(ctx context.Context, after uint64) (asked, written ui
 	}
 }
 
-// awaitDemand waits for one change: more demand, or the end. One waits at the
-// demand channel and holds the gate, the others wait for a word of that one,
-// and each looks for itself after every change: one may be content with less
-// than another, which nobody but itself knows.
+// awaitDemand waits for one change: more demand, or the end. If another is at
+// the demand channel it waits for a word of that one, and looks for itself
+// after every change: one may be content with less than another, which nobody
+// but itself knows.
 func (s *stream[T]) awaitDemand(ctx context.Context, after uint64) error {
 	if !s.wgate.tryLock() {
 		change := s.nextChange(after)
@@ -194,18 +231,12 @@ func (s *stream[T]) awaitDemand(ctx context.Context, after uint64) error {
 	if asked, _, err := s.totals(); err != nil || asked > after {
 		return nil
 	}
-	select {
-	case total := <-s.demand:
-		s.grant(total)
-		return nil
-	case <-ctx.Done():
-		return causeOf(ctx)
-	}
+	return s.receiveDemand(ctx)
 }
 
-// nextChange returns a channel that closes when whoever is at the demand
-// channel leaves it, nil if there is nothing to wait for. Whoever finds the
-// gate taken after it asked cannot miss that.
+// nextChange returns a channel that closes when there is more demand or
+// whoever is at the demand channel leaves it, nil if there is nothing to wait
+// for. Whoever finds the gate taken after it asked cannot miss that.
 func (s *stream[T]) nextChange(after uint64) <-chan struct{} {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
@@ -218,22 +249,28 @@ func (s *stream[T]) nextChange(after uint64) <-chan struct{} {
 	return s.change
 }
 
-// leaveDemand gives up the demand channel and tells those who wait.
-func (s *stream[T]) leaveDemand() {
-	s.wgate.unlock()
-	s.wmu.Lock()
-	defer s.wmu.Unlock()
+// changedLocked tells those who wait for a change.
+func (s *stream[T]) changedLocked() {
 	if s.change != nil {
 		close(s.change)
 		s.change = nil
 	}
 }
 
+// leaveDemand gives up the demand channel to the next.
+func (s *stream[T]) leaveDemand() {
+	s.wgate.unlock()
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	s.changedLocked()
+}
+
 // grant notes a total that came up the demand channel.
 func (s *stream[T]) grant(total uint64) {
 	s.wmu.Lock()
+	defer s.wmu.Unlock()
 	s.granted = max(s.granted, total)
-	s.wmu.Unlock()
+	s.changedLocked()
 }
 
 // totals returns what was asked for and written, or why nothing may be
@@ -241,13 +278,18 @@ func (s *stream[T]) grant(total uint64) {
 func (s *stream[T]) totals() (asked, written uint64, err error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
+	return s.granted, s.written, s.stateErrLocked()
+}
+
+// stateErrLocked says why nothing may be written any more, nil if it may.
+func (s *stream[T]) stateErrLocked() error {
 	switch s.state {
 	case ended:
-		err = ErrEnded
+		return ErrEnded
 	case canceled:
-		err = s.werr
+		return s.werr
 	}
-	return s.granted, s.written, err
+	return nil
 }
 
 // flushLocked hands the pending chunk over, if the slot is free, and closes
