@@ -10,7 +10,7 @@ CHECKS  ?= 10000
 DEPTH   ?= 12
 FUZZTIME ?= 1m
 
-.PHONY: help demo build test check vet laws mutants fuzz bench loc clean
+.PHONY: help demo build test check vet laws mutants fuzz bench bench-quick microbench loc clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -57,7 +57,17 @@ fuzz: ## each fuzz test for FUZZTIME
 	@set -e; for f in $(FUZZES); do echo "== $$f"; \
 	  $(GO) test -run '^$$' -fuzz "^$${f#*/}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$${f%/*}; done
 
-bench: ## what the code costs, beside bare channels and io.Copy; -count for medians
+bin/bench: FORCE
+	@mkdir -p bin
+	cd bench && $(GO) build -o ../bin/bench .
+
+bench: bin/bench ## beside what one would use instead, medians of 5: tables, bench/RESULTS.md and the plot (25 min)
+	cd bench && ../bin/bench
+
+bench-quick: bin/bench ## the most telling of these in two minutes: tables, and bench/RESULTS-quick.md
+	cd bench && ../bin/bench -quick -out RESULTS-quick.md
+
+microbench: ## what the code costs, beside bare channels and io.Copy; -count for medians
 	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./omni ./mux ./transport
 
 loc: ## code lines per package, without comments, blank lines and tests
