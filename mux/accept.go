@@ -64,7 +64,7 @@ func Reuse(p *omni.Producer[[]byte]) *omni.Producer[[]byte] {
 	if r, ok := p.Source().(*readEnd); ok {
 		r.s.mu.Lock()
 		defer r.s.mu.Unlock()
-		r.in.reuse = true
+		r.in.reuse()
 	}
 	return p
 }
@@ -133,7 +133,7 @@ func (in *Incoming) finish(err error) {
 	if err == nil && i.finished && i.err != io.EOF {
 		err = i.err // what the handler canceled its input with, or the caller
 	}
-	if err == nil && i.peerLast == wordEnd && i.next == len(i.items) {
+	if err == nil && i.peerLast == wordEnd && i.next == len(i.items) && i.handed.left() == 0 {
 		_, _, _ = i.take() // all that is left of it is the end
 	}
 	if err == nil {

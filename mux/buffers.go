@@ -49,7 +49,7 @@ func (b *buffers) put(buf []byte) {
 // closeUp makes room in a list whose first elements are spent, if it is full
 // and they are half of it: a list that never gets empty does not grow for
 // ever.
-func closeUp(list [][]byte, spent int) ([][]byte, int) {
+func closeUp[T any](list []T, spent int) ([]T, int) {
 	if len(list) < cap(list) || spent < len(list)-spent {
 		return list, spent
 	}

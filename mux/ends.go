@@ -3,6 +3,7 @@ package mux
 import (
 	"context"
 	"io"
+	"sync/atomic"
 
 	"omnistreams.dev/omni"
 )
@@ -160,15 +161,47 @@ func (r *readEnd) Next(ctx context.Context, ask bool) ([]byte, error) {
 			r.s.unlock()
 			return item, err
 		}
-		if ask && r.in.wantItems == r.in.tookItems && ctx.Err() == nil {
-			r.in.request(1)
-		}
-		if err := r.s.await(ctx, &r.in.changed); err != nil {
+		if err := r.awaitItem(ctx, ask); err != nil {
 			r.s.unlock()
 			return nil, err
 		}
 	}
 }
+
+// NextChunk implements omni.ChunkSource.
+func (r *readEnd) NextChunk(ctx context.Context, ask bool, used [][]byte) ([][]byte, error) {
+	r.s.mu.Lock()
+	for {
+		chunk, err := r.in.takeChunk(used)
+		if chunk != nil || err != nil {
+			r.s.unlock()
+			return chunk, err
+		}
+		if err := r.awaitItem(ctx, ask); err != nil {
+			r.s.unlock()
+			return nil, err
+		}
+	}
+}
+
+// awaitItem waits, with mu held, for an item or the end. With ask it requests
+// one if nothing is outstanding.
+func (r *readEnd) awaitItem(ctx context.Context, ask bool) error {
+	if ask && r.in.outstanding() == 0 && ctx.Err() == nil {
+		r.in.request(1)
+	}
+	return r.s.await(ctx, &r.in.changed)
+}
+
+// Took implements omni.ChunkSource.
+func (r *readEnd) Took(n int) {
+	r.s.mu.Lock()
+	r.in.tookOf(n)
+	r.s.unlock()
+}
+
+// Stopped implements omni.ChunkSource.
+func (r *readEnd) Stopped() *atomic.Bool { return &r.in.stopped }
 
 // Cancel implements omni.Source.
 func (r *readEnd) Cancel(err error) {

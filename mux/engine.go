@@ -43,6 +43,7 @@ type engine struct {
 	// What waits to be packed.
 	sending  queue[outgoing] // streams with segments
 	replying queue[incoming] // streams with REQUEST or CLOSE due
+	queued   int             // bytes in segments, of all streams
 	crowded  bool            // control left no room for the next segment
 	bufs     buffers
 

@@ -2,6 +2,7 @@ package mux
 
 import (
 	"io"
+	"sync/atomic"
 
 	"omnistreams.dev/omni"
 )
@@ -18,10 +19,10 @@ type incoming struct {
 	reply    *outgoing // if kind is kindCall: its answer, once opened here
 	noSlot   bool      // the slot is given back; of a call: when neither lives
 
-	items [][]byte // arrived and not taken, oldest first; items[:next] are taken
-	next  int
-	reuse bool   // the reader gives each item back by taking the next
-	held  []byte // the one it has, if reuse
+	items  [][]byte  // arrived, oldest first; items[:next] are handed out
+	next   int       //
+	handed *handed   // those that were handed out and are not taken; nil for none ever
+	reused *recycler // where they lie, if the reader gives them back
 
 	// wanted >= granted >= got >= taken, always; totals since the stream
 	// began. Granted is what a message that was given to the transport says.
@@ -37,7 +38,8 @@ type incoming struct {
 	finished bool  // the reader is told: Done is closed
 	err      error // how; io.EOF for a clean end
 	done     latch
-	changed  signal // an item, an end
+	changed  signal      // an item, an end
+	stopped  atomic.Bool // finished, for a look without the lock
 
 	// Letting go. CLOSE goes when the application is done with the stream
 	// and, for a call, with its answer's OPEN.
@@ -73,22 +75,9 @@ func (in *incoming) data(payload []byte) *omni.StreamError {
 		in.e.stats.ItemsDropped++ // on its way when the reader canceled
 		return nil
 	}
-	item := in.copyItem(payload)
-	in.items, in.next = closeUp(in.items, in.next)
-	in.items = append(in.items, item)
+	in.keep(payload)
 	in.changed.fire()
 	return nil
-}
-
-// copyItem returns payload in memory that is the reader's: it lies in a large
-// message, which one small item would keep from being used again.
-func (in *incoming) copyItem(payload []byte) []byte {
-	if in.reuse && len(payload) >= smallestBuffer/2 { // a shorter one would take far more than is charged
-		return append(in.e.bufs.get(len(payload)), payload...)
-	}
-	item := make([]byte, len(payload))
-	copy(item, payload)
-	return item
 }
 
 // ended takes the peer's last word; failed is nil for END.
@@ -101,34 +90,49 @@ func (in *incoming) ended(failed *omni.StreamError) {
 	in.release()
 }
 
-// take returns the next item, if one is here. Otherwise err is how the stream
-// ended for the reader; if that is nil too, the reader waits for changed.
+// take returns the next item, if one is here, and counts it as taken.
+// Otherwise err is how the stream ended for the reader; if that is nil too,
+// the reader waits for changed.
 func (in *incoming) take() (item []byte, ok bool, err error) {
+	if in.finished || in.next == len(in.items) {
+		return nil, false, in.reachEnd()
+	}
+	item = in.items[in.next]
+	in.items[in.next] = nil
+	in.next++
+	if in.next == len(in.items) {
+		in.items, in.next = in.items[:0], 0
+	}
+	if in.reused != nil {
+		in.reused.lend(in.e, 1)
+	}
+	in.took(1, uint64(len(item)))
+	return item, true, nil
+}
+
+// took counts items as taken, which makes room for more.
+func (in *incoming) took(items, bytes uint64) {
+	in.tookItems += items
+	in.tookBytes += bytes
+	in.prefetch()
+	in.schedule(false)
+}
+
+// reachEnd is for a reader that found no item: it returns how the stream
+// ended for it, nil if it did not.
+func (in *incoming) reachEnd() error {
 	switch {
 	case in.finished:
-		return nil, false, in.err
-	case in.next < len(in.items):
-		item = in.items[in.next]
-		in.items[in.next] = nil
-		in.next++
-		if in.reuse {
-			in.e.bufs.put(in.held)
-			in.held = item
-		}
-		in.tookItems++
-		in.tookBytes += uint64(len(item))
-		in.prefetch()
-		in.schedule(false)
-		return item, true, nil
+		return in.err
+	case in.peerLast == noWord, in.handed.left() > 0:
+		return nil // more may come; or the last ones are not taken yet
 	case in.peerLast == wordEnd:
 		in.finish(io.EOF)
-	case in.peerLast == wordFail:
-		in.finish(in.lastErr)
 	default:
-		return nil, false, nil
+		in.finish(in.lastErr)
 	}
 	in.letGo(omni.CodeDone, "", false)
-	return nil, false, in.err
+	return in.err
 }
 
 // prefetch keeps up what is requested in the reader's name, at half a window.
@@ -174,7 +178,8 @@ func (in *incoming) finish(err error) {
 		return
 	}
 	in.finished, in.err = true, err
-	in.e.stats.ItemsDropped += uint64(len(in.items) - in.next)
+	in.stopped.Store(true)
+	in.e.stats.ItemsDropped += uint64(len(in.items) - in.next + in.handed.left())
 	in.items, in.next = nil, 0
 	in.returnLent()
 	in.done.close()
@@ -193,7 +198,7 @@ func (in *incoming) letGo(code omni.Code, reason string, refusal bool) {
 	if in.closeWant && !refusal || in.closeGiven {
 		return
 	}
-	if in.tookItems > 0 && (code == omni.CodeRefused || code == omni.CodeShuttingDown) {
+	if (in.tookItems > 0 || in.handed.left() > 0) && (code == omni.CodeRefused || code == omni.CodeShuttingDown) {
 		code = omni.CodeCanceled
 	}
 	in.closeWant, in.closeCode, in.closeReason, in.refusal = true, code, reason, refusal
@@ -251,8 +256,9 @@ func (in *incoming) appendReply(b []byte) []byte {
 }
 
 // schedule queues a REQUEST if one is worth it: when the application asked
-// for more itself (now), when the writer may be waiting, or when half a
-// window has been taken. Batching like this makes one frame serve many items.
+// for more itself (now), when the writer may be waiting, when half a window of
+// items has been taken, or a quarter of one of bytes: long items take long to
+// come. Batching like this makes one frame serve many items.
 func (in *incoming) schedule(now bool) {
 	if in.finished || in.peerLast != noWord || in.place.queued {
 		return
@@ -267,7 +273,7 @@ func (in *incoming) schedule(now bool) {
 	case newItems > 0 && newItems*2 >= items-in.tookItems:
 	case newBytes > 0 && in.grantItems > in.tookItems && in.grantBts < in.tookBytes+uint64(in.e.cfg.maxItem):
 		// Rule 3: room for one more item of any length, always.
-	case items > in.gotItems && newBytes*2 >= bytes-in.tookBytes:
+	case items > in.gotItems && newBytes*4 >= bytes-in.tookBytes:
 	default:
 		return
 	}

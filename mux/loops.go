@@ -3,17 +3,24 @@ package mux
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"omnistreams.dev/omni"
 	"omnistreams.dev/transport"
 )
 
+// yieldAfter is how many bytes the read loop takes before it lets others run:
+// whom it has woken would else wait until nothing more comes, which is when
+// the window is used up and both sides stand still.
+const yieldAfter = 64 << 10
+
 // readLoop hands messages to the engine until the transport ends or the peer
 // has said its last word. It never waits for a stream's reader: what may
 // arrive has a place already.
 func (s *Session) readLoop() {
 	defer close(s.readDone)
+	unseen := 0 // bytes received since the readers had a turn
 	for {
 		// No ctx that ends: half a message could not be taken back.
 		msg, err := s.conn.Recv(context.Background())
@@ -30,6 +37,10 @@ func (s *Session) readLoop() {
 		s.heardLocked()
 		gone, mute := s.e.peerGone, s.e.farewell == nil
 		s.unlock()
+		if unseen += len(msg); unseen >= yieldAfter {
+			unseen = 0
+			runtime.Gosched()
+		}
 		if gone {
 			if mute {
 				s.closeConn() // the writer may be stuck and has nothing more to say

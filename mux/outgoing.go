@@ -49,6 +49,10 @@ const (
 // Write does.
 const maxQueued = 256 << 10
 
+// crowd is how many bytes of all streams may wait before each stream has room
+// for one segment only.
+const crowd = 512 << 10
+
 // segmentSize is what a segment of small frames is filled up to, and what one
 // stream may send before it is another's turn.
 const segmentSize = 16 << 10
@@ -73,7 +77,7 @@ func (e *engine) open(kind uint8, answers *incoming, metadata []byte) *outgoing 
 func (o *outgoing) push(seg []byte) {
 	o.segs, o.first = closeUp(o.segs, o.first)
 	o.segs = append(o.segs, seg)
-	o.queued += len(seg)
+	o.count(len(seg))
 	o.e.sending.push(&o.place, o)
 }
 
@@ -106,7 +110,23 @@ func (o *outgoing) writeState(n int) (ok bool, err error) {
 	}
 	return o.sentItems < o.grantItems &&
 		(o.grantBytes == maxTotal || o.sentBytes+uint64(n) <= o.grantBytes) &&
-		(o.queued == 0 || o.queued+n <= maxQueued), nil
+		(o.queued == 0 || o.queued+n <= o.mayQueue()), nil
+}
+
+// mayQueue is how many bytes may wait for the transport on this stream: many
+// streams together would else fill a memory that no cache holds, and wait no
+// less.
+func (o *outgoing) mayQueue() int {
+	if o.e.queued > crowd {
+		return segmentSize
+	}
+	return maxQueued
+}
+
+// count notes that n bytes more wait for the transport.
+func (o *outgoing) count(n int) {
+	o.queued += n
+	o.e.queued += n
 }
 
 // smallItem is the length up to which an item is copied into a segment that
@@ -125,12 +145,12 @@ func (o *outgoing) adopt(seg []byte) {
 	n := len(seg) - headerSize
 	appendHeader(seg[:0], frameData, o.id, n)
 	o.push(seg)
-	o.queued -= len(seg) // accepted counts it
-	o.accepted(len(seg), n)
+	o.accepted(0, n) // push has counted the frame
 }
 
+// accepted counts an item; frame is how many bytes it adds to the queue.
 func (o *outgoing) accepted(frame, item int) {
-	o.queued += frame
+	o.count(frame)
 	o.sentItems++
 	o.sentBytes += uint64(item)
 	o.e.stats.ItemsSent++
@@ -173,7 +193,7 @@ func (o *outgoing) say(w lastWord, code omni.Code, reason string) {
 	} else {
 		*seg = appendReason(*seg, frameFail, o.id, code, reason)
 	}
-	o.queued += len(*seg) - before
+	o.count(len(*seg) - before)
 	o.e.sending.push(&o.place, o)
 }
 
@@ -210,9 +230,9 @@ func (o *outgoing) take() []byte {
 	seg := o.segs[o.first]
 	o.segs[o.first] = nil
 	o.first++
-	o.queued -= len(seg)
+	o.count(-len(seg))
 	if o.first == len(o.segs) {
-		o.segs, o.first, o.queued = o.segs[:0], 0, 0
+		o.segs, o.first = o.segs[:0], 0
 		o.lastGiven = o.last != noWord
 	}
 	o.changed.fire()
@@ -225,7 +245,8 @@ func (o *outgoing) forget() {
 	for _, seg := range o.segs[o.first:] {
 		o.e.bufs.put(seg)
 	}
-	o.segs, o.first, o.queued = nil, 0, 0
+	o.count(-o.queued)
+	o.segs, o.first = nil, 0
 }
 
 // number gives the stream its number, as its OPEN goes out: so numbers go up

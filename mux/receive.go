@@ -20,6 +20,12 @@ func (e *engine) receive(msg []byte) {
 		return
 	}
 	for len(msg) > 0 {
+		// Fast path: items.
+		if e.peerKnown && len(msg) >= headerSize && frameType(msg[0]) == frameData {
+			if msg = e.run(msg); len(msg) == 0 {
+				return
+			}
+		}
 		f, rest, bad := cutFrame(msg)
 		if bad == nil {
 			bad = e.frame(f)

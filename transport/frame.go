@@ -120,13 +120,18 @@ type frameWriter struct {
 	one    [1][]byte   // Send's only piece
 	out    []byte      // header and message as one
 	header [4]byte     // header of a vectored message
-	pieces [][]byte    // header and pieces of a vectored message
+	pieces [][]byte    // of a vectored message, those of one system call
 	vec    net.Buffers // what of pieces is not written yet
 	err    error       // why nothing can be sent any more
 }
 
-// Below this many bytes a copy is cheaper than a system call with pieces.
-const copyBelow = 8 << 10
+const (
+	// Below this many bytes a copy is cheaper than a system call with pieces.
+	copyBelow = 8 << 10
+	// The most bytes of one system call. What fits into one segment of the network, at most 64 KiB
+	// on any, keeps both ends busy; a call that is a few bytes longer halves the speed of loopback.
+	maxWrite = 60 << 10
+)
 
 // write sends bufs, n bytes in all. After an error part of the message may be out, so it is the
 // last one.
@@ -134,22 +139,20 @@ func (f *frameWriter) write(bufs [][]byte, n int) error {
 	if f.err != nil {
 		return f.err
 	}
-	err := f.writeAll(bufs, n)
+	var err error
+	if f.vectored && n >= copyBelow {
+		err = f.writePieces(bufs, n)
+	} else {
+		err = f.writeJoined(bufs, n)
+	}
 	if err != nil {
 		f.err = fmt.Errorf("transport: send: %w", err)
 	}
 	return f.err
 }
 
-func (f *frameWriter) writeAll(bufs [][]byte, n int) error {
-	if f.vectored && n >= copyBelow {
-		binary.BigEndian.PutUint32(f.header[:], uint32(n))
-		f.pieces = append(append(f.pieces[:0], f.header[:]), bufs...)
-		f.vec = f.pieces
-		_, err := f.vec.WriteTo(f.w)
-		clear(f.pieces) // keeps nothing of the caller's
-		return err
-	}
+// writeJoined copies the message behind its header and writes that.
+func (f *frameWriter) writeJoined(bufs [][]byte, n int) error {
 	f.out = binary.BigEndian.AppendUint32(f.out[:0], uint32(n))
 	for _, b := range bufs {
 		f.out = append(f.out, b...)
@@ -164,14 +167,46 @@ func (f *frameWriter) writeAll(bufs [][]byte, n int) error {
 	return err
 }
 
-// frameReader is the receiving half, the receiver's own. Small messages are handed out from inside
-// the read buffer, which one system call fills with many of them; the body of a longer one is read
-// into memory of its own.
+// writePieces writes the message from where it is, in system calls of about the same length.
+func (f *frameWriter) writePieces(bufs [][]byte, n int) error {
+	binary.BigEndian.PutUint32(f.header[:], uint32(n))
+	total := len(f.header) + n
+	calls := (total + maxWrite - 1) / maxWrite
+	most := (total + calls - 1) / calls
+	room := most - len(f.header)
+	f.pieces = append(f.pieces[:0], f.header[:])
+	for _, b := range bufs {
+		for len(b) > room {
+			f.pieces = append(f.pieces, b[:room])
+			if err := f.flush(); err != nil {
+				return err
+			}
+			b, room = b[room:], most
+		}
+		f.pieces = append(f.pieces, b)
+		room -= len(b)
+	}
+	return f.flush()
+}
+
+// flush writes pieces, and keeps nothing of them.
+func (f *frameWriter) flush() error {
+	f.vec = f.pieces
+	_, err := f.vec.WriteTo(f.w)
+	clear(f.pieces)
+	f.pieces = f.pieces[:0]
+	return err
+}
+
+// frameReader is the receiving half, the receiver's own. Messages are handed out from inside the read
+// buffer, which one system call fills with many small ones; the body of one that is longer than the
+// buffer is read into memory of its own.
 type frameReader struct {
 	r io.Reader
 
 	in         []byte // read buffer, made by the first read
 	start, end int    // what of in is read and not yet handed out
+	full       bool   // the last read filled all of in, so a longer one would have had more
 	long       []byte // the last message that did not fit in
 	longest    int    // the longest message that came whole
 	later      error  // came together with data, which goes first
@@ -180,7 +215,12 @@ type frameReader struct {
 }
 
 const (
-	readBuffer = 16 << 10
+	// The read buffer, at first and once the peer has filled it: memory follows the bytes.
+	readBuffer     = 16 << 10
+	longReadBuffer = 128 << 10
+	// A message from this length on is read to its end and no further: what was read of the next
+	// would have to be moved.
+	readAlone = 32 << 10
 	// A peer may announce much and send little, so memory follows the bytes in steps, at first or
 	// beyond what it has ever sent. The first holds an item of 64 KiB with all that is around it.
 	firstStep = 65 << 10
@@ -225,7 +265,7 @@ func (f *frameReader) next(limit int64) ([]byte, error) {
 	}
 	f.start += 4
 	n := int(size)
-	if n > readBuffer {
+	if n > len(f.in) {
 		return f.readLong(n)
 	}
 	if err := f.fill(n); err != nil {
@@ -238,21 +278,23 @@ func (f *frameReader) next(limit int64) ([]byte, error) {
 // fill reads until n bytes, at most the size of the buffer, are there. With none there it returns
 // the stream's io.EOF as it is.
 func (f *frameReader) fill(n int) error {
-	if f.in == nil {
-		f.in = make([]byte, readBuffer)
+	if f.end-f.start >= n {
+		return nil // fast path: read with the message before
 	}
 	if f.start == f.end {
 		f.start, f.end = 0, 0
-	}
-	if f.end-f.start >= n {
-		return nil
+		f.grow()
 	}
 	if len(f.in)-f.start < n {
 		f.end = copy(f.in, f.in[f.start:f.end])
 		f.start = 0
 	}
+	until := len(f.in)
+	if n >= readAlone {
+		until = min(until, f.start+n+4) // with the length of the next
+	}
 	for f.end-f.start < n {
-		m, err := f.readSome(f.in[f.end:])
+		m, err := f.readSome(f.in[f.end:until])
 		if err != nil {
 			if f.end > f.start {
 				return noEOF(err)
@@ -261,7 +303,18 @@ func (f *frameReader) fill(n int) error {
 		}
 		f.end += m
 	}
+	f.full = f.full || f.end == len(f.in)
 	return nil
+}
+
+// grow makes the read buffer, or a longer one when the peer has more to say; it is empty.
+func (f *frameReader) grow() {
+	if f.in == nil {
+		f.in = make([]byte, readBuffer)
+	} else if f.full && len(f.in) < longReadBuffer {
+		f.in = make([]byte, longReadBuffer)
+	}
+	f.full = false
 }
 
 // readLong reads a message longer than the buffer straight into its own memory.

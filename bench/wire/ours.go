@@ -13,16 +13,20 @@ import (
 // This project, through its public API alone. Its reader keeps the items,
 // each a slice of its own, or lets their memory be used again.
 var (
-	ours       = peer{name: "omnistreams", kind: harness.Ours, connect: connectOurs(false)}
-	oursReused = peer{name: "omnistreams, reused", kind: harness.Ours, connect: connectOurs(true)}
+	ours       = peer{name: "omnistreams", kind: harness.Ours, connect: connectOurs(false, ahead)}
+	oursReused = peer{name: "omnistreams, reused", kind: harness.Ours, connect: connectOurs(true, ahead)}
+	// Nothing set at all: shown beside the others.
+	oursDefault = peer{name: "omnistreams, all defaults", kind: harness.Ours, connect: connectOurs(false, 0)}
 )
 
-// ourOptions are the defaults, but for the prefetch: whoever moves small items
-// at full speed asks for more than 64 ahead, as the others' byte windows do
-// anyway; items of 64 bytes are three times as fast with it, of 1 KiB a
-// quarter. Where thousands of streams live at once that must be allowed.
-func ourOptions(s settings) *mux.Options {
-	o := &mux.Options{Prefetch: 1024}
+// ahead is the prefetch, in items: whoever moves small ones at full speed asks
+// for more than the 64 of the default, as the others' byte windows do anyway.
+const ahead = 1024
+
+// ourOptions are the defaults but for the prefetch. Where thousands of streams
+// live at once that must be allowed.
+func ourOptions(s settings, prefetch int) *mux.Options {
+	o := &mux.Options{Prefetch: prefetch}
 	if s.streams > 128 {
 		o = &mux.Options{MaxStreams: s.streams, MaxItem: 4 << 10, Budget: 1 << 30}
 	}
@@ -32,7 +36,7 @@ func ourOptions(s settings) *mux.Options {
 	return o
 }
 
-func connectOurs(reuse bool) func(testing.TB, link, settings) (client, server muxer) {
+func connectOurs(reuse bool, prefetch int) func(testing.TB, link, settings) (client, server muxer) {
 	return func(tb testing.TB, l link, s settings) (client, server muxer) {
 		var a, b transport.Conn
 		if l.ours != nil {
@@ -41,16 +45,17 @@ func connectOurs(reuse bool) func(testing.TB, link, settings) (client, server mu
 			ca, cb := l.conns(tb)
 			a, b = transport.Frame(ca), transport.Frame(cb)
 		}
-		return newSession(tb, a, s, reuse), newSession(tb, b, s, reuse)
+		o := ourOptions(s, prefetch)
+		return newSession(tb, a, o, s.duplex, reuse), newSession(tb, b, o, s.duplex, reuse)
 	}
 }
 
-func newSession(tb testing.TB, conn transport.Conn, s settings, reuse bool) muxer {
-	session, err := mux.New(conn, ourOptions(s))
+func newSession(tb testing.TB, conn transport.Conn, o *mux.Options, duplex, reuse bool) muxer {
+	session, err := mux.New(conn, o)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &ourMuxer{session, s.duplex, reuse}
+	return &ourMuxer{session, duplex, reuse}
 }
 
 type ourMuxer struct {
