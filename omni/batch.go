@@ -106,7 +106,7 @@ func (b *batcher[T]) collect(call context.Context) error {
 		case len(b.buf) > 0 && !b.s.stopped.Load():
 			return nil // what came before the end; that comes with the next call
 		default:
-			return b.s.end(err)
+			return b.s.end(endOf(b.p.src, err))
 		}
 	}
 	return nil

@@ -26,7 +26,7 @@ type ChunkSource[T any] interface {
 
 // takenAt says after how many items a reader of chunks calls Took: often
 // enough that the writer has credit while the reader works on the rest.
-func takenAt(window int) int { return max(1, window/4) }
+func takenAt(window int) int { return max(1, min(window/4, DefaultPrefetch)) }
 
 // An intake is where a stage or a loop gets its items: one at a time with
 // Next, or from a chunk of its own. It belongs to one reader at a time.
@@ -69,6 +69,9 @@ func (in *intake[T]) take(ctx context.Context, ask bool) (v T, err error) {
 	}
 	return in.take(ctx, ask)
 }
+
+// drop lets go of what is here.
+func (in *intake[T]) drop() { in.chunk, in.next, in.counted = nil, 0, 0 }
 
 // count tells the source which items are taken.
 func (in *intake[T]) count() {
@@ -132,21 +135,23 @@ func eachOfChunks[T any](ctx context.Context, src ChunkSource[T], yield func(T, 
 		for rest := chunk; len(rest) > 0; {
 			run := rest[:min(len(rest), atOnce)]
 			rest = rest[len(run):]
-			for _, v := range run {
+			for i, v := range run {
 				if ctx.Err() != nil {
 					return false, causeOf(ctx)
 				}
 				if stopped.Load() {
 					return true, src.Err()
 				}
+				if i == len(run)-1 {
+					clear(run) // or the collector keeps what the items point to
+					src.Took(len(run))
+					w.taken += len(run)
+					w.keep()
+				}
 				if !yield(v, nil) {
 					return false, nil
 				}
 			}
-			clear(run) // or the collector keeps what the items point to
-			src.Took(len(run))
-			w.taken += len(run)
-			w.keep()
 		}
 	}
 }

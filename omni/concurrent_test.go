@@ -229,3 +229,23 @@ func TestP14C13WriteWhoseContextEnds(t *testing.T) {
 		wantNext(t, p, 9)
 	})
 }
+
+// A writer that comes to a queue behind one that waits for more looks whether
+// it is content with what there is.
+func TestWriterInQueueSeesCreditThatWasFetchedBefore(t *testing.T) {
+	bubble(t, "credit", func(t *testing.T) {
+		p, c := NewStream[int](&Options{Prefetch: 1})
+		s := c.stream
+		if !s.wgate.tryLock() { // as Demand does, which waits for a second item
+			t.Fatal("the gate of a new stream is taken")
+		}
+		if err := s.writeSlow(bg, 7); err != nil {
+			t.Fatal(err)
+		}
+		s.leaveDemand()
+		wantNext(t, p, 7)
+		if n := s.wgate.users.Load(); n != 0 {
+			t.Errorf("%d users of the gate are left", n)
+		}
+	})
+}

@@ -196,12 +196,6 @@ func prefetchOf(src any) int {
 	return 0
 }
 
-// leave cancels a stream that has not ended and waits for its goroutines.
-func (p *Producer[T]) leave() {
-	p.src.Cancel(nil)
-	p.wait(context.Background())
-}
-
 // wait waits for the goroutines of p's chain, or for ctx.
 func (p *Producer[T]) wait(ctx context.Context) {
 	if p.join != nil {

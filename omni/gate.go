@@ -25,19 +25,32 @@ func (g *gate) tryLock() bool { return g.users.CompareAndSwap(0, 1) }
 // lock waits for the gate. If ctx ends first, it returns the cause and the
 // gate is not held; a free gate is taken even if ctx has ended.
 func (g *gate) lock(ctx context.Context) error {
-	if g.users.Add(1) == 1 {
+	if g.enter() {
 		return nil // Fast path: it was free.
 	}
 	return g.wait(ctx)
 }
 
-// wait waits for the token; the caller is counted already.
+// enter takes the gate if it is free, else the caller is in its queue, and
+// goes on with wait or withdraw.
+func (g *gate) enter() bool { return g.users.Add(1) == 1 }
+
+// wait waits in the queue, as lock does.
 func (g *gate) wait(ctx context.Context) error {
 	select {
 	case <-g.wake:
 		return nil
 	case <-ctx.Done():
 	}
+	if g.withdraw() {
+		return nil
+	}
+	return causeOf(ctx)
+}
+
+// withdraw leaves the queue. It reports whether the gate had been given to the
+// caller already, who holds it then.
+func (g *gate) withdraw() bool {
 	for {
 		n := g.users.Load()
 		if n == 1 {
@@ -45,10 +58,10 @@ func (g *gate) wait(ctx context.Context) error {
 			// alone. Leaving it would let it wake somebody who comes
 			// later, beside one who found the gate free.
 			<-g.wake
-			return nil
+			return true
 		}
 		if g.users.CompareAndSwap(n, n-1) {
-			return causeOf(ctx)
+			return false
 		}
 	}
 }

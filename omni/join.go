@@ -59,7 +59,7 @@ func Concat[T any](ctx context.Context, ps ...*Producer[T]) *Producer[T] {
 			case err == io.EOF:
 				advance()
 			case isDone(p.src.Done()):
-				return zero, s.end(err)
+				return zero, s.end(endOf(p.src, err))
 			default:
 				return zero, err
 			}
@@ -96,7 +96,7 @@ func Merge[T any](ctx context.Context, ps ...*Producer[T]) *Producer[T] {
 
 // forward writes p's items to c, and does not end c.
 func forward[T any](ctx context.Context, p *Producer[T], c *Consumer[T]) error {
-	defer p.leave()
+	defer p.wait(context.Background())
 	in := newIntake(p.src)
 	for {
 		v, err := in.take(ctx, true)

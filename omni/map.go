@@ -163,8 +163,9 @@ func Take[T any](ctx context.Context, p *Producer[T], n int) *Producer[T] {
 		owed -= min(owed, 1)
 		last := left == 0
 		mu.Unlock()
-		if last {
-			p.src.Cancel(nil) // before the reader comes back, which may be never
+		if last { // before the reader comes back, which may be never
+			p.src.Cancel(nil)
+			up.drop()
 		}
 		return v, nil
 	}

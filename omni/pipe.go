@@ -80,7 +80,7 @@ func (p *Producer[T]) pipe(ctx context.Context, cs []*Consumer[T]) (err error) {
 		}
 		cancel(nil)
 		beside.Wait()
-		p.leave()
+		p.wait(context.Background())
 	}()
 	live := slices.Clone(cs)
 	for {

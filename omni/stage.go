@@ -9,8 +9,9 @@ import (
 
 // A stage is a Source that pulls from other sources on its reader's
 // goroutine: the primitive under Map, Filter, FlatMap, Take, Batch and Concat.
-// It has no goroutine and no buffer of its own, so demand stays exact, and
-// credit, ctx, errors and panics behave alike in all of them:
+// It has no goroutine and no demand of its own: a chunk that it took is still
+// its upstream's window. So demand stays exact, and credit, ctx, errors and
+// panics behave alike in all of them:
 //
 //   - one reader at a time is inside, behind the gate
 //   - an error, a panic in a func and the end of the stage's ctx cancel
@@ -31,6 +32,8 @@ type stage[U any] struct {
 	request func(n uint32)
 	// cancel cancels all upstreams.
 	cancel func(error)
+	// drop lets go of items taken ahead; with the gate held. It may be nil.
+	drop func()
 
 	kept int // window that upstream keeps requested, in its items
 
@@ -77,6 +80,7 @@ func over[T, U any](ctx context.Context, p *Producer[T], name string, isNil bool
 		g := newGate()
 		up.intake, s.gate = newIntake(p.src), &g
 	}
+	s.drop = up.drop
 	return s, up
 }
 
@@ -91,13 +95,19 @@ type upstream[T any] struct {
 
 // next returns the next item, as Source's Next does.
 func (up *upstream[T]) next(ctx context.Context, ask bool) (T, error) {
-	switch st := up.stage; {
-	case st == nil:
-		return up.intake.take(ctx, ask)
-	case st.sameCtx && !st.stopped.Load():
-		return st.pull(ctx, ask) // Fast path: next would look at no more.
-	default:
-		return st.next(ctx, ask)
+	if up.stage != nil {
+		return up.stage.next(ctx, ask)
+	}
+	return up.intake.take(ctx, ask)
+}
+
+// drop lets go of items that were taken from the stream ahead; with the gate
+// held.
+func (up *upstream[T]) drop() {
+	if up.stage != nil {
+		up.stage.dropHeld()
+	} else {
+		up.intake.drop()
 	}
 }
 
@@ -105,14 +115,27 @@ func (up *upstream[T]) next(ctx context.Context, ask bool) (T, error) {
 // that reads it; an error of the call alone does not.
 func (up *upstream[T]) take(ctx context.Context, ask bool) (v T, err error) {
 	if st := up.stage; st != nil && st.sameCtx && !st.stopped.Load() {
-		v, err = st.pull(ctx, ask) // Fast path, as in next.
+		// Fast path: as st.next, a call less deep.
+		if v, err = st.pull(ctx, ask); err == nil && !st.stopped.Load() {
+			return v, nil
+		}
+		v, err = st.after(v, err)
 	} else {
 		v, err = up.next(ctx, ask)
 	}
 	if err != nil && isDone(up.src.Done()) {
-		return v, up.end(err)
+		return v, up.end(endOf(up.src, err))
 	}
 	return v, err
+}
+
+// endOf is how src, which is done, has ended. A call on it may have ended for
+// a reason of its own just before.
+func endOf[T any](src Source[T], callErr error) error {
+	if err := src.Err(); err != nil {
+		return err
+	}
+	return callErr
 }
 
 // next returns the next item; the gate is held.
@@ -123,13 +146,31 @@ func (s *stage[U]) next(ctx context.Context, ask bool) (v U, err error) {
 	if s.stopped.Load() {
 		return v, s.ending()
 	}
-	// Fast path.
-	if v, err = s.pull(ctx, ask); err == nil && s.stopped.Load() {
+	if v, err = s.pull(ctx, ask); err == nil && !s.stopped.Load() {
+		return v, nil // Fast path.
+	}
+	return s.after(v, err)
+}
+
+// after is what next returns for what pull returned, if that was an error or
+// the stage has ended.
+func (s *stage[U]) after(v U, err error) (U, error) {
+	if !s.stopped.Load() {
+		return v, err
+	}
+	s.dropHeld()
+	if err == nil {
 		// Canceled meanwhile: nothing comes after the end.
 		var zero U
 		return zero, s.ending()
 	}
 	return v, err
+}
+
+func (s *stage[U]) dropHeld() {
+	if s.drop != nil {
+		s.drop()
+	}
 }
 
 // Next implements Source.
@@ -175,7 +216,7 @@ func (s *stage[U]) each(ctx context.Context, yield func(U, error) bool) (over bo
 		if !same && ctx.Err() != nil {
 			return false, causeOf(ctx)
 		}
-		if err := s.gate.lock(context.Background()); err != nil {
+		if err := s.gate.lock(ctx); err != nil {
 			return false, err
 		}
 		inside = true
@@ -215,6 +256,10 @@ func (s *stage[U]) end(err error) error {
 	s.mu.Unlock()
 	stop()
 	s.cancel(cleanIsNil(err))
+	if s.gate.tryLock() { // or whoever holds it sees that it is over
+		s.dropHeld()
+		s.gate.unlock()
+	}
 	return err
 }
 

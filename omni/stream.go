@@ -56,8 +56,9 @@ type stream[T any] struct {
 	// Guarded by rgate:
 	chunk   []T // chunk[next:] is here and not handed out
 	next    int
-	nexts   int // items that Next handed out and that are not in taken yet
-	countAt int // how many of those are worth counting
+	handed  uint64 // items that readers got, ever; the loops have not taken all
+	nexts   int    // items that Next handed out and that are not in taken yet
+	countAt int    // how many of those are worth counting
 
 	taken     atomic.Uint64
 	requested atomic.Uint64 // grows with rmu held
@@ -148,26 +149,41 @@ func (s *stream[T]) acceptLocked(v T) {
 // waits at the demand channel, and when it has what it came for it lets the
 // next in. So new credit wakes one of them, be they a thousand.
 func (s *stream[T]) writeSlow(ctx context.Context, v T) error {
-	if err := s.wgate.lock(ctx); err != nil {
-		return err
+	if !s.wgate.enter() {
+		// Look again: whoever brings credit from now on finds us in the
+		// queue, but what came since Write looked may have been fetched by
+		// one who waits for more, and holds the gate.
+		if ok, err := s.tryWrite(v); ok || err != nil {
+			if s.wgate.withdraw() {
+				s.leaveDemand()
+			}
+			return err
+		}
+		if err := s.wgate.wait(ctx); err != nil {
+			return err
+		}
 	}
 	defer s.leaveDemand()
 	for {
-		s.wmu.Lock()
-		if s.state == open && s.written < s.granted {
-			s.acceptLocked(v)
-			s.wmu.Unlock()
-			return nil
-		}
-		err := s.stateErrLocked()
-		s.wmu.Unlock()
-		if err != nil {
+		if ok, err := s.tryWrite(v); ok || err != nil {
 			return err
 		}
 		if err := s.receiveDemand(ctx); err != nil {
 			return err
 		}
 	}
+}
+
+// tryWrite writes v if there is credit. It returns an error if nothing may be
+// written any more.
+func (s *stream[T]) tryWrite(v T) (ok bool, err error) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if s.state == open && s.written < s.granted {
+		s.acceptLocked(v)
+		return true, nil
+	}
+	return false, s.stateErrLocked()
 }
 
 // receiveDemand waits for one change: more demand, or the end. The caller

@@ -75,8 +75,12 @@ func (s *stream[T]) Next(ctx context.Context, ask bool) (v T, err error) {
 	// Fast path: the item is here.
 	v, s.chunk[s.next] = s.chunk[s.next], v
 	s.next++
+	s.handed++
 	if s.nexts++; s.nexts >= s.countAt {
 		s.count()
+	}
+	if s.stopped.Load() {
+		s.chunk, s.next = nil, 0 // Cancel leaves that to whoever is in here
 	}
 	s.rgate.unlock()
 	return v, nil
@@ -91,7 +95,8 @@ func (s *stream[T]) count() {
 	s.Took(n)
 	s.countAt = maxSpare
 	if s.prefetch > 0 {
-		out := s.requested.Load() - s.taken.Load()
+		taken := s.taken.Load() // before requested, which is never less
+		out := s.requested.Load() - taken
 		s.countAt = int(min(maxSpare, max(1, out-min(out, s.prefetch/2))))
 	}
 }
@@ -112,6 +117,7 @@ func (s *stream[T]) NextChunk(ctx context.Context, ask bool, used []T) (chunk []
 		chunk, ok = <-s.items
 		chunk, err = s.received(chunk, ok)
 	}
+	s.handed += uint64(len(chunk))
 	s.rgate.unlock()
 	return chunk, err
 }
@@ -144,7 +150,9 @@ func (s *stream[T]) prepare(ctx context.Context, ask bool, used []T) error {
 	if s.nexts > 0 {
 		s.count()
 	}
-	if ask && s.requested.Load() == s.taken.Load() && ctx.Err() == nil {
+	// What another reader holds and has not counted as taken is not
+	// outstanding: it will not come here.
+	if ask && s.requested.Load() == s.handed && ctx.Err() == nil {
 		s.Request(1)
 	}
 	s.handOver(used)
