@@ -46,6 +46,7 @@ check: vet ## formatting, staticcheck, vet everywhere, 32-bit tests, each benchm
 laws: ## the laws on many more random programs (minutes)
 	$(GO) test -timeout 60m ./rapid_test -rapid.checks=$(CHECKS)
 	OMNI_MODEL_DEPTH=$(DEPTH) $(GO) test -timeout 60m -run Model -v ./mux
+	OMNI_SEEDS=5000 $(GO) test -timeout 60m ./omni
 
 mutants: ## break the code on purpose: do the laws' tests notice?
 	$(GO) run ./rapid_test/mutants

@@ -16,18 +16,20 @@ import (
 func TestNextAsksThoughALoopHoldsItems(t *testing.T) {
 	bubble(t, "pure pull", func(t *testing.T) {
 		p, c := NewStream[int](pure)
+		p.Request(20)
+		for i := range 20 {
+			c.Write(bg, i)
+		}
 		release, got := make(chan struct{}), 0
 		go func() {
-			for range p.All(bg) {
+			for range p.All(bg) { // has all 20 at once
 				<-release
 				got++
 			}
 		}()
 		synctest.Wait()
-		c.Write(bg, 0) // the loop has it
-		synctest.Wait()
 		go func() {
-			for i := range 99 {
+			for i := range 80 {
 				if c.Write(bg, i) != nil {
 					return
 				}
