@@ -22,40 +22,10 @@ func tcpPair(b testing.TB, opt *Options) (client, server *Session) {
 	return start(b, transport.Frame(cc), opt), start(b, transport.Frame(cs), opt)
 }
 
-// chunkSource is what a source offers that hands out many items at a time.
-type chunkSource interface {
-	NextChunk(ctx context.Context, ask bool, buf [][]byte) ([][]byte, error)
-	Took(n int)
-}
-
-// readAll reads a stream to its end as omni's All does, in chunks if it has
-// them, and returns how many items there were.
+// readAll reads a stream to its end and returns how many items there were.
 func readAll(ctx context.Context, p *omni.Producer[[]byte]) (n int, err error) {
-	src, ok := p.Source().(chunkSource)
-	if !ok {
-		err = omni.ForEach(ctx, p, func([]byte) error { n++; return nil })
-		return n, err
-	}
-	var buf [][]byte
-	for {
-		buf, err = src.NextChunk(ctx, true, buf[:0])
-		if err == io.EOF {
-			return n, nil
-		}
-		if err != nil {
-			return n, err
-		}
-		const share = 128
-		rest := len(buf)
-		for range buf {
-			n++
-			if rest > share && n%share == 0 {
-				src.Took(share)
-				rest -= share
-			}
-		}
-		src.Took(rest)
-	}
+	err = omni.ForEach(ctx, p, func([]byte) error { n++; return nil })
+	return n, err
 }
 
 // BenchmarkStream moves items of several sizes over one stream, with the
