@@ -51,14 +51,18 @@ func (in *Incoming) Metadata() []byte { return in.in.metadata }
 // IsCall reports whether the peer wants an answer.
 func (in *Incoming) IsCall() bool { return in.in.kind == kindCall }
 
-// Producer returns the stream's items; each is the reader's to keep. A
+// Producer returns the stream's items; each is the reader's to keep, unless
+// Reuse says otherwise. A
 // one-way stream is let go, and its writer told, when io.EOF was read from it
 // or it was canceled; a call when its answer was opened too.
 func (in *Incoming) Producer() *omni.Producer[[]byte] { return in.producer }
 
-// Reuse makes the items of p, a stream of a session, valid only until the
-// next call of Next, by one reader at a time, and returns p: their memory is
-// then used again, which for long items saves most of what they cost. Of any
+// Reuse makes each item of p, a stream of a session, valid only until its
+// reader asks for the next, by Next or by the next turn of its loop, and
+// returns p: their memory is then used again, which saves most of what long
+// items cost. Copy what you keep. It is for one reader that deals with one
+// item at a time, not for what holds items: Collect, Batch, Merge, Tee,
+// ParallelMap, Pipe within a process, or a Codec that keeps its data. Of any
 // other stream the items stay the reader's to keep.
 func Reuse(p *omni.Producer[[]byte]) *omni.Producer[[]byte] {
 	if r, ok := p.Source().(*readEnd); ok {

@@ -35,6 +35,7 @@ type incoming struct {
 	peerLast lastWord
 	lastErr  *omni.StreamError // with wordFail
 
+	atEnd    bool  // a reader has come to the end
 	finished bool  // the reader is told: Done is closed
 	err      error // how; io.EOF for a clean end
 	done     latch
@@ -104,7 +105,7 @@ func (in *incoming) take() (item []byte, ok bool, err error) {
 		in.items, in.next = in.items[:0], 0
 	}
 	if in.reused != nil {
-		in.reused.lend(in.e, 1)
+		in.reused.lendOne(in.e)
 	}
 	in.took(1, uint64(len(item)))
 	return item, true, nil
@@ -119,20 +120,38 @@ func (in *incoming) took(items, bytes uint64) {
 }
 
 // reachEnd is for a reader that found no item: it returns how the stream
-// ended for it, nil if it did not.
+// ended for it, nil if it did not. If other readers hold items the stream is
+// over only when they have taken those.
 func (in *incoming) reachEnd() error {
 	switch {
 	case in.finished:
 		return in.err
-	case in.peerLast == noWord, in.handed.left() > 0:
-		return nil // more may come; or the last ones are not taken yet
-	case in.peerLast == wordEnd:
-		in.finish(io.EOF)
-	default:
-		in.finish(in.lastErr)
+	case in.peerLast == noWord:
+		return nil // more may come
 	}
-	in.letGo(omni.CodeDone, "", false)
-	return in.err
+	in.atEnd = true
+	in.finishTaken()
+	if in.finished {
+		return in.err
+	}
+	return in.lastWord()
+}
+
+// lastWord is what comes after the items: io.EOF or the writer's cause.
+func (in *incoming) lastWord() error {
+	if in.peerLast == wordEnd {
+		return io.EOF
+	}
+	return in.lastErr
+}
+
+// finishTaken ends the stream for its readers if one has come to the end and
+// none holds an item that is not taken.
+func (in *incoming) finishTaken() {
+	if in.atEnd && !in.finished && in.handed.left() == 0 {
+		in.finish(in.lastWord())
+		in.letGo(omni.CodeDone, "", false)
+	}
 }
 
 // prefetch keeps up what is requested in the reader's name, at half a window.
@@ -181,6 +200,9 @@ func (in *incoming) finish(err error) {
 	in.stopped.Store(true)
 	in.e.stats.ItemsDropped += uint64(len(in.items) - in.next + in.handed.left())
 	in.items, in.next = nil, 0
+	if in.reused != nil {
+		in.reused.forget()
+	}
 	in.returnLent()
 	in.done.close()
 	in.changed.fire()

@@ -45,7 +45,7 @@ func (e *engine) run(msg []byte) (rest []byte) {
 func (in *incoming) keep(payload []byte) {
 	var item []byte
 	if in.reused != nil {
-		item = in.reused.place(in.e, payload)
+		item = in.reused.place(in.e, payload, len(in.items) > in.next)
 	} else {
 		item = make([]byte, len(payload))
 		copy(item, payload)
@@ -89,6 +89,10 @@ func (in *incoming) takeChunk(used [][]byte) (chunk [][]byte, err error) {
 	if h.first == len(h.sizes) {
 		h.sizes, h.first = h.sizes[:0], 0
 	}
+	if len(h.sizes)+min(len(here), chunkItems) > cap(h.sizes) { // two readers that overlap never empty it
+		h.sizes = append(h.sizes[:0], h.sizes[h.first:]...)
+		h.first = 0
+	}
 	n, bytes := 0, 0
 	for n < len(here) && n < chunkItems && (n == 0 || bytes+len(here[n]) <= chunkBytes) {
 		h.sizes = append(h.sizes, uint32(len(here[n])))
@@ -107,7 +111,9 @@ func (in *incoming) takeChunk(used [][]byte) (chunk [][]byte, err error) {
 		}
 	}
 	if in.reused != nil {
-		in.reused.lend(in.e, n)
+		in.reused.giveBack(in.e)
+		in.reused.lent = n
+		in.reused.chunked = true
 	}
 	return chunk, nil
 }
@@ -134,9 +140,7 @@ func (in *incoming) tookOf(n int) {
 		return
 	}
 	in.took(uint64(n), bytes)
-	if in.peerLast != noWord && h.left() == 0 {
-		in.changed.fire() // the end can be told now
-	}
+	in.finishTaken()
 }
 
 // recycler is where the items of a stream lie whose reader gives them back by
@@ -145,6 +149,8 @@ type recycler struct {
 	blocks []block // oldest first, as the items; blocks[:first] are spent
 	first  int
 	lent   int // items that the reader has
+
+	chunked bool // it has a chunk, or had one: it reads in chunks
 }
 
 // block is memory for items. Short ones share one.
@@ -153,8 +159,9 @@ type block struct {
 	items int // those that were not given back
 }
 
-// How much memory short items share: little at first, more if the reader is
-// behind. A stream wastes less than one block.
+// How much memory short items share: little at first, more if some wait, but
+// no more than a stream's share of the budget. A stream wastes less than one
+// block.
 const (
 	firstBlock = smallestBuffer
 	nextBlock  = 16 << 10
@@ -162,7 +169,7 @@ const (
 )
 
 // place copies payload to where it can stay until it is given back.
-func (r *recycler) place(e *engine, payload []byte) []byte {
+func (r *recycler) place(e *engine, payload []byte, behind bool) []byte {
 	n := len(payload)
 	if k := len(r.blocks); k > r.first {
 		if b := &r.blocks[k-1]; b.buf != nil && cap(b.buf)-len(b.buf) >= n {
@@ -176,18 +183,28 @@ func (r *recycler) place(e *engine, payload []byte) []byte {
 	size := n
 	switch {
 	case n >= ownBlock:
-	case len(r.blocks) > r.first:
-		size = nextBlock
+	case behind:
+		size = max(n, int(min(nextBlock, e.cfg.share()/2)))
 	default:
-		size = firstBlock
+		size = max(n, firstBlock)
 	}
 	r.blocks, r.first = closeUp(r.blocks, r.first)
 	r.blocks = append(r.blocks, block{append(e.bufs.get(size), payload...), 1})
 	return r.blocks[len(r.blocks)-1].buf[:n:n]
 }
 
-// lend takes back what the reader has had, and notes that it has n items now.
-func (r *recycler) lend(e *engine, n int) {
+// lendOne notes that the reader has one item now, instead of those it had
+// before. Those of a chunk it keeps until it asks for the next chunk: it may
+// call Next while it goes through one.
+func (r *recycler) lendOne(e *engine) {
+	if !r.chunked {
+		r.giveBack(e)
+	}
+	r.lent++
+}
+
+// giveBack takes back what the reader has had.
+func (r *recycler) giveBack(e *engine) {
 	for r.lent > 0 {
 		b := &r.blocks[r.first]
 		back := min(r.lent, b.items)
@@ -202,8 +219,10 @@ func (r *recycler) lend(e *engine, n int) {
 	if r.first == len(r.blocks) {
 		r.blocks, r.first = r.blocks[:0], 0
 	}
-	r.lent = n
 }
+
+// forget lets go of everything: the reader may still look at what it has.
+func (r *recycler) forget() { *r = recycler{} }
 
 // reuse makes the items that come from now on the stream's to use again.
 func (in *incoming) reuse() {

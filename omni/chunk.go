@@ -29,7 +29,8 @@ type ChunkSource[T any] interface {
 func takenAt(window int) int { return max(1, min(window/4, DefaultPrefetch)) }
 
 // An intake is where a stage or a loop gets its items: one at a time with
-// Next, or from a chunk of its own. It belongs to one reader at a time.
+// Next, or, for a loop, from a chunk of its own. It belongs to one reader at a
+// time.
 type intake[T any] struct {
 	src    Source[T]
 	chunks ChunkSource[T] // src, if it hands out chunks
@@ -50,28 +51,35 @@ func newIntake[T any](src Source[T]) intake[T] {
 	return in
 }
 
-// take returns the next item, as Source's Next does.
-func (in *intake[T]) take(ctx context.Context, ask bool) (v T, err error) {
+// take returns the next item, as Source's Next does. With ahead it takes all
+// that are here: for a loop, since whoever calls Next may read the rest from
+// the source itself.
+func (in *intake[T]) take(ctx context.Context, ask, ahead bool) (v T, err error) {
 	if i := in.next; i < len(in.chunk) && !in.stopped.Load() {
 		// Fast path: the item is here.
 		v, in.chunk[i] = in.chunk[i], v
 		in.next = i + 1
-		if in.next-in.counted >= in.atOnce {
+		if in.next-in.counted >= in.atOnce || in.next == len(in.chunk) {
 			in.count()
 		}
 		return v, nil
 	}
-	if in.chunks == nil {
+	if in.chunks == nil || !ahead {
 		return in.src.Next(ctx, ask)
 	}
-	if err := in.refill(ctx, ask); err != nil {
+	chunk, err := in.chunks.NextChunk(ctx, ask, in.chunk)
+	in.chunk, in.next, in.counted = chunk, 0, 0
+	if err != nil {
 		return v, err
 	}
-	return in.take(ctx, ask)
+	return in.take(ctx, ask, ahead)
 }
 
 // drop lets go of what is here.
-func (in *intake[T]) drop() { in.chunk, in.next, in.counted = nil, 0, 0 }
+func (in *intake[T]) drop() {
+	in.count()
+	in.chunk, in.next, in.counted = nil, 0, 0
+}
 
 // count tells the source which items are taken.
 func (in *intake[T]) count() {
@@ -79,14 +87,6 @@ func (in *intake[T]) count() {
 		in.counted = in.next
 		in.chunks.Took(n)
 	}
-}
-
-// refill waits for the next chunk.
-func (in *intake[T]) refill(ctx context.Context, ask bool) error {
-	in.count()
-	chunk, err := in.chunks.NextChunk(ctx, ask, in.chunk)
-	in.chunk, in.next, in.counted = chunk, 0, 0
-	return err
 }
 
 // A window is what a loop keeps requested of a source that keeps none itself.
@@ -137,18 +137,24 @@ func eachOfChunks[T any](ctx context.Context, src ChunkSource[T], yield func(T, 
 			rest = rest[len(run):]
 			for i, v := range run {
 				if ctx.Err() != nil {
+					src.Took(i)
 					return false, causeOf(ctx)
 				}
 				if stopped.Load() {
+					src.Took(i)
 					return true, src.Err()
 				}
-				if i == len(run)-1 {
+				last := i == len(run)-1
+				if last {
 					clear(run) // or the collector keeps what the items point to
 					src.Took(len(run))
 					w.taken += len(run)
 					w.keep()
 				}
 				if !yield(v, nil) {
+					if !last {
+						src.Took(i + 1)
+					}
 					return false, nil
 				}
 			}

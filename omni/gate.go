@@ -14,6 +14,7 @@ import (
 // gate and users is not 0, and it is for one of those who wait.
 type gate struct {
 	users atomic.Int32 // the holder and those who wait
+	loops bool         // of a stage's: the holder is a loop; guarded by the gate
 	wake  chan struct{}
 }
 

@@ -99,7 +99,7 @@ func forward[T any](ctx context.Context, p *Producer[T], c *Consumer[T]) error {
 	defer p.wait(context.Background())
 	in := newIntake(p.src)
 	for {
-		v, err := in.take(ctx, true)
+		v, err := in.take(ctx, true, true)
 		if err == io.EOF {
 			return nil
 		}

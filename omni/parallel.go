@@ -172,14 +172,14 @@ func nextSize[T, U any](last *job[T, U], size int) int {
 
 // gather waits for one item and takes what else is here, n in all at most.
 func (x *parallel[T, U]) gather(ctx context.Context, n int) ([]T, error) {
-	v, err := x.in.take(ctx, true)
+	v, err := x.in.take(ctx, true, true)
 	if err != nil {
 		return nil, err
 	}
 	in := make([]T, 1, n)
 	in[0] = v
 	for len(in) < n {
-		v, err := x.in.take(endedContext, false)
+		v, err := x.in.take(endedContext, false, true)
 		if err != nil {
 			break // nothing here, or the end: the next gather sees which
 		}

@@ -80,7 +80,7 @@ func over[T, U any](ctx context.Context, p *Producer[T], name string, isNil bool
 		g := newGate()
 		up.intake, s.gate = newIntake(p.src), &g
 	}
-	s.drop = up.drop
+	s.drop, up.gate = up.drop, s.gate
 	return s, up
 }
 
@@ -88,6 +88,7 @@ func over[T, U any](ctx context.Context, p *Producer[T], name string, isNil bool
 // held, or an intake.
 type upstream[T any] struct {
 	src    Source[T]
+	gate   *gate             // of the stage that reads
 	stage  *stage[T]         // src, if it is one
 	intake intake[T]         // if not
 	end    func(error) error // of the stage that reads
@@ -98,7 +99,7 @@ func (up *upstream[T]) next(ctx context.Context, ask bool) (T, error) {
 	if up.stage != nil {
 		return up.stage.next(ctx, ask)
 	}
-	return up.intake.take(ctx, ask)
+	return up.intake.take(ctx, ask, up.gate.loops)
 }
 
 // drop lets go of items that were taken from the stream ahead; with the gate
@@ -201,6 +202,7 @@ func (s *stage[U]) each(ctx context.Context, yield func(U, error) bool) (over bo
 	defer func() {
 		if inside { // a func panicked, or left by runtime.Goexit
 			s.Cancel(errPanicked)
+			s.gate.loops = false
 			s.gate.unlock()
 		}
 	}()
@@ -223,7 +225,9 @@ func (s *stage[U]) each(ctx context.Context, yield func(U, error) bool) (over bo
 		if s.sameCtx && s.ctx.Err() != nil {
 			s.Cancel(causeOf(s.ctx))
 		}
+		s.gate.loops = true
 		v, err := s.next(context.Background(), true)
+		s.gate.loops = false
 		inside = false
 		s.gate.unlock()
 		if err != nil {

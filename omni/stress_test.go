@@ -175,7 +175,7 @@ var waysToRead = []struct {
 	}},
 	{"an intake", func(ctx context.Context, p *Producer[int], take func(int)) error {
 		in := newIntake(p.Source())
-		next := func(ctx context.Context) (int, error) { return in.take(ctx, true) }
+		next := func(ctx context.Context) (int, error) { return in.take(ctx, true, true) }
 		return readEach(ctx, next, patience{}, take)
 	}},
 }
