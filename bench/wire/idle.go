@@ -78,14 +78,17 @@ func idles() []harness.Workload {
 	w := harness.Workload{
 		Group: "mux", Name: "TCP, 10,000 idle streams", Unit: "fillings",
 		About: "What an open stream costs that carries nothing: bytes of heap and stacks, and goroutines, at both ends together. " +
+			"A stream of ours goes one way; a call and its answer are two, as the streams of the others are. Ours has no prefetch here. " +
 			"The time is that of opening them all.",
 		Goals: []harness.Goal{
 			{Metric: "bytes/stream", Reach: 1024, Stretch: 512},
 			{Metric: "goroutines/stream", Reach: 0.01, Note: "none each"},
 		},
 	}
-	for _, p := range []peer{ours, yamuxPeer(false), libp2pPeer(false), smuxPeer(false), grpcPeer(false), http2Peer(false), quicPeer(false)} {
-		set := settings{streams: idleStreams + 1, duplex: p.kind == harness.Peer, idle: true}
+	answered := ours
+	answered.name = "omnistreams, call and answer"
+	for _, p := range []peer{ours, answered, yamuxPeer(false), libp2pPeer(false), smuxPeer(false), grpcPeer(false), http2Peer(false), quicPeer(false)} {
+		set := settings{streams: idleStreams + 1, duplex: p.name != ours.name, idle: true}
 		c := p.does(overTCP, set, nil)
 		c.Bench = func(b *testing.B) {
 			// Loop instead of b.N: one filling is more than long enough.

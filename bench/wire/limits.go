@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"testing"
 
 	"omnistreams.dev/bench/harness"
@@ -38,11 +39,15 @@ func (m *rawMuxer) close() { m.c.Close() }
 
 // rawCopy writes b.N times size bytes to so many connections, each with a
 // writer, and lets io.Copy read them: what the link alone costs. No
-// boundaries, so only the sum is checked.
-func rawCopy(l link, size, conns int) harness.Case {
+// boundaries, so only the sum is checked. A write has at most cut bytes; 0 is
+// all of an item.
+func rawCopy(l link, size, conns, cut int) harness.Case {
 	c := harness.Case{Name: "raw writes", Kind: harness.Limit, Source: "https://go.dev/src/io/io.go"}
 	if conns > 1 {
 		c.Name = fmt.Sprintf("raw writes, %d connections", conns)
+	}
+	if cut > 0 {
+		c.Name = fmt.Sprintf("raw writes, cut to %d KiB", cut>>10)
 	}
 	c.Bench = func(b *testing.B) {
 		var fs []func() error
@@ -52,7 +57,7 @@ func rawCopy(l link, size, conns int) harness.Case {
 			ends = append(ends, out, in)
 			n := share(b.N, i, conns)
 			fs = append(fs,
-				func() error { return rawWrite(out, make([]byte, size), n) },
+				func() error { return rawWrite(out, make([]byte, size), n, cut) },
 				func() error { return rawRead(in, int64(n)*int64(size)) })
 		}
 		b.ResetTimer()
@@ -72,10 +77,15 @@ func rawCopy(l link, size, conns int) harness.Case {
 	return c
 }
 
-func rawWrite(c net.Conn, item []byte, n int) error {
+func rawWrite(c net.Conn, item []byte, n, cut int) error {
+	if cut == 0 {
+		cut = len(item)
+	}
 	for range n {
-		if _, err := c.Write(item); err != nil {
-			return err
+		for piece := range slices.Chunk(item, cut) {
+			if _, err := c.Write(piece); err != nil {
+				return err
+			}
 		}
 	}
 	return c.Close()

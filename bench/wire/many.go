@@ -53,7 +53,7 @@ func hundredStreams() []harness.Workload {
 		for _, p := range append(everyone(), quicPeer(false), quicPeer(true)) {
 			w.Cases = append(w.Cases, p.does(overTCP, settings{streams: streams}, manyStreams(streams, n)))
 		}
-		w.Cases = published(append(w.Cases, rawCopy(overTCP, n, 1), rawCopy(overTCP, n, streams)), ns[n])
+		w.Cases = published(append(w.Cases, rawCopy(overTCP, n, 1, 0), rawCopy(overTCP, n, streams, 0)), ns[n])
 		w.Goals = goals[n]
 		if n == 1<<10 {
 			quick(&w, "yamux, per message", "yamux, batched by hand", "libp2p yamux, per message", "gRPC", "gRPC, kept", "raw writes, 100 connections")

@@ -21,7 +21,7 @@ var (
 
 // ahead is the prefetch, in items: whoever moves small ones at full speed asks
 // for more than the 64 of the default, as the others' byte windows do anyway.
-const ahead = 1024
+const ahead = 2048
 
 // ourOptions are the defaults but for the prefetch. Where thousands of streams
 // live at once that must be allowed.
