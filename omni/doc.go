@@ -60,7 +60,7 @@
 //     upstream is canceled; one on a goroutine of ours (Produce, Consume,
 //     ParallelMap, and stages that Merge or Tee read) ends the process.
 //   - Every method is safe for concurrent use, and in the steady state an
-//     item costs no allocation.
+//     item costs no allocation (but for Batch, ParallelMap and your own funcs).
 //
 // A stage takes its upstream over, and may hold items of it: read the stage
 // from then on. A stage's func must not read that stage or one below it, since
