@@ -17,7 +17,8 @@ type Source[T any] interface {
 	Request(n uint32)
 	// Next waits for the next item. With ask, it requests one if nothing
 	// is outstanding; without, it only waits. A clean end is io.EOF. When
-	// it returns the stream's end, clean or not, Done is closed already.
+	// it returns the stream's end, clean or not, Done is closed already,
+	// unless another reader holds items that it has not taken yet.
 	// If ctx ends first it returns the cause, and no item is lost; an item
 	// that is here already is handed out even if ctx has ended.
 	Next(ctx context.Context, ask bool) (T, error)
@@ -211,7 +212,8 @@ func (p *Producer[T]) wait(ctx context.Context) {
 func (p *Producer[T]) Cancel(err error) { p.src.Cancel(cancelCause(err)) }
 
 // Done is closed when this end is finished: the clean end or an error was
-// handed out by Next, or the stream was canceled.
+// handed out by Next and no other reader holds items of it, or the stream was
+// canceled.
 func (p *Producer[T]) Done() <-chan struct{} { return p.src.Done() }
 
 // Err is nil until Done and after a clean end, else the cause.
