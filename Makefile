@@ -62,7 +62,7 @@ bin/bench: FORCE
 	@mkdir -p bin
 	cd bench && $(GO) build -o ../bin/bench .
 
-bench: bin/bench ## beside what one would use instead, medians of 5: tables, bench/RESULTS.md and the plot (25 min)
+bench: bin/bench ## beside what one would use instead, medians of 5: tables, bench/RESULTS.md and the plot (20 min)
 	cd bench && ../bin/bench
 
 bench-quick: bin/bench ## the most telling of these in two minutes: tables, and bench/RESULTS-quick.md

@@ -87,8 +87,8 @@ func (s *stream[T]) Next(ctx context.Context, ask bool) (v T, err error) {
 }
 
 // count counts what Next handed out as taken, and finds out after how many
-// more items half of the window will have been: a sum that is touched by few
-// items costs few of them.
+// more items half of the window will be taken: until then the shared sum, a
+// locked instruction, can be left alone.
 func (s *stream[T]) count() {
 	n := s.nexts
 	s.nexts = 0

@@ -12,7 +12,7 @@ import (
 )
 
 // libp2pPeer is https://github.com/libp2p/go-yamux, version 5, with windows of
-// 4 MiB from the start and a read buffer of 64 KiB instead of 4: over TCP
+// 4 MiB from the start and a read buffer of 60 KiB instead of 4: over TCP
 // without TLS it has no other.
 func libp2pPeer(batched bool) peer {
 	return peer{
