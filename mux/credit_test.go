@@ -239,3 +239,53 @@ func TestCallWaitsForBudget(t *testing.T) {
 		}
 	})
 }
+
+// TestC15WindowOfItems: it grows for a reader that waits for credit to go
+// around, until the window of bytes is the narrower one, and for no other.
+func TestC15WindowOfItems(t *testing.T) {
+	all := func(granted uint64) uint64 { return granted }
+	one := func(granted uint64) uint64 { return min(1, granted) }
+	for name, tt := range map[string]struct {
+		opt    *Options
+		size   int
+		come   func(granted uint64) uint64 // in a round
+		behind bool                        // the reader always finds one more
+		want   uint64
+	}{
+		"empty items":   {nil, 0, all, false, maxAhead},
+		"small items":   {nil, 256, all, false, 8192},
+		"long items":    {nil, 64 << 10, all, false, 64},
+		"wide in bytes": {&Options{Window: 16 << 20}, 256, all, false, maxAhead},
+		"a trickle":     {nil, 256, one, false, 64},
+		"slow reader":   {nil, 256, all, true, 64},
+		"set by hand":   {&Options{Prefetch: 64}, 0, all, false, 64},
+		"none":          {&Options{Prefetch: -1}, 0, all, false, 0},
+	} {
+		cfg, err := newConfig(tt.opt)
+		must(t, err)
+		in := newEngine(cfg).newIncoming(kindOneWay, 1, nil)
+		in.id = 1
+		for range 30 {
+			for range tt.come(in.grantItems - in.gotItems) {
+				if in.gotBytes+uint64(tt.size) <= in.grantBts {
+					if bad := in.data(make([]byte, tt.size)); bad != nil {
+						t.Fatal(name, bad)
+					}
+				}
+			}
+			for in.next < len(in.items) {
+				if tt.behind && len(in.items)-in.next == 1 {
+					break
+				}
+				in.take()
+			}
+			if !tt.behind {
+				in.take() // finds none
+			}
+			in.appendReply(nil)
+		}
+		if in.ahead != tt.want || in.grantItems-in.tookItems > max(tt.want, 64) {
+			t.Errorf("%s: the window is %d items, want %d; granted %d", name, in.ahead, tt.want, in.grantItems-in.tookItems)
+		}
+	}
+}

@@ -27,6 +27,8 @@ type incoming struct {
 	// wanted >= granted >= got >= taken, always; totals since the stream
 	// began. Granted is what a message that was given to the transport says.
 	wantItems            uint64
+	ahead                uint64 // how many are kept requested in the reader's name
+	waitedAt             uint64 // tookItems when the reader last found no item
 	grantItems, grantBts uint64
 	gotItems, gotBytes   uint64
 	tookItems, tookBytes uint64
@@ -57,6 +59,7 @@ func (e *engine) newIncoming(kind uint8, id uint32, metadata []byte) *incoming {
 		e: e, kind: kind, id: id,
 		metadata:   append([]byte(nil), metadata...),
 		wantItems:  uint64(e.cfg.items),
+		ahead:      e.cfg.prefetch,
 		grantItems: uint64(e.cfg.items),
 		grantBts:   uint64(e.cfg.bytes),
 	}
@@ -127,7 +130,8 @@ func (in *incoming) reachEnd() error {
 	case in.finished:
 		return in.err
 	case in.peerLast == noWord:
-		return nil // more may come
+		in.waits() // more may come
+		return nil
 	}
 	in.atEnd = true
 	in.finishTaken()
@@ -156,10 +160,24 @@ func (in *incoming) finishTaken() {
 
 // prefetch keeps up what is requested in the reader's name, at half a window.
 func (in *incoming) prefetch() {
-	window := in.e.cfg.prefetch
-	if out := in.wantItems - in.tookItems; window > 0 && out <= window/2 {
-		in.wantItems = min(in.tookItems+window, maxTotal)
+	if out := in.wantItems - in.tookItems; in.ahead > 0 && out <= in.ahead/2 {
+		in.wantItems = min(in.tookItems+in.ahead, maxTotal)
 	}
+}
+
+// waits is for a reader that found no item. If it took half a window since it
+// last did, it is faster than credit goes around: the window of items doubles,
+// until that of bytes is the narrower one. A stream that trickles, or a reader
+// that always finds items, needs no wider one.
+func (in *incoming) waits() {
+	fast := in.tookItems-in.waitedAt >= in.ahead/2
+	in.waitedAt = in.tookItems
+	if !fast || in.ahead >= in.e.cfg.widest || in.ahead*in.tookBytes >= 2*uint64(in.e.cfg.window)*in.tookItems {
+		return
+	}
+	in.ahead = min(2*in.ahead, in.e.cfg.widest)
+	in.prefetch()
+	in.schedule(false)
 }
 
 // request asks for n more items in the reader's own name.

@@ -28,7 +28,9 @@ type Options struct {
 	// up to 16 KiB of metadata, which Budget does not count.
 	MaxStreams int
 	// Prefetch is how many items are kept requested in the reader's name on
-	// every stream that comes in. Zero means 64; negative means none.
+	// every stream that comes in. Zero means 64 to begin with, and more for
+	// a reader that waits for credit to go around, up to 65,536 while Window
+	// and Budget have room; negative means none.
 	Prefetch int
 	// Window is the most bytes that a stream is granted ahead of what its
 	// reader took. Zero means 1 MiB, or MaxItem if that is more; it cannot
@@ -78,7 +80,8 @@ const (
 // config is Options with the defaults filled in, checked.
 type config struct {
 	hello
-	prefetch  uint64
+	prefetch  uint64 // what a stream begins with
+	widest    uint64 // what it may grow to
 	window    int64
 	budget    int64
 	keepAlive time.Duration
@@ -105,6 +108,9 @@ func newConfig(o *Options) (*config, error) {
 		drain:     orDefault(o.DrainTimeout, defaultDrain),
 		check:     o.CheckPeer,
 		lastID:    math.MaxUint32,
+	}
+	if o.Prefetch == 0 {
+		c.widest = maxAhead
 	}
 	if streams < 0 {
 		streams = 0

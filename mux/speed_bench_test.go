@@ -13,9 +13,6 @@ import (
 	"omnistreams.dev/transport"
 )
 
-// wide is how a program that moves many small items sets a session up.
-var wide = &Options{Prefetch: 1024}
-
 // tcpPair returns two sessions at the ends of a connection over loopback.
 func tcpPair(b testing.TB, opt *Options) (client, server *Session) {
 	cc, cs := tcp(b)
@@ -28,20 +25,17 @@ func readAll(ctx context.Context, p *omni.Producer[[]byte]) (n int, err error) {
 	return n, err
 }
 
-// BenchmarkStream moves items of several sizes over one stream, with the
-// default window of items and a wide one.
+// BenchmarkStream moves items of several sizes over one stream, reused
+// and kept.
 func BenchmarkStream(b *testing.B) {
 	for _, size := range []int{16, 64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10} {
-		for _, how := range []string{"wide,reused", "wide,kept", "default,reused"} {
+		for _, how := range []string{"reused", "kept"} {
 			b.Run(fmt.Sprintf("%s/%d", how, size), func(b *testing.B) {
-				opt, reuse := wide, Reuse
-				if how == "default,reused" {
-					opt = nil
-				}
-				if how == "wide,kept" {
+				reuse := Reuse
+				if how == "kept" {
 					reuse = func(p *omni.Producer[[]byte]) *omni.Producer[[]byte] { return p }
 				}
-				client, server := tcpPair(b, opt)
+				client, server := tcpPair(b, nil)
 				c, in := benchPair(b, client, server)
 				b.SetBytes(int64(size))
 				b.ReportAllocs()
@@ -299,7 +293,7 @@ func BenchmarkWebSocket(b *testing.B) {
 				if down {
 					from, to = to, from
 				}
-				client, server := start(b, from, wide), start(b, to, wide)
+				client, server := start(b, from, nil), start(b, to, nil)
 				c, in := benchPair(b, client, server)
 				b.SetBytes(int64(size))
 				b.ReportAllocs()

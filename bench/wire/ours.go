@@ -13,20 +13,14 @@ import (
 // This project, through its public API alone. Its reader keeps the items,
 // each a slice of its own, or lets their memory be used again.
 var (
-	ours       = peer{name: "omnistreams", kind: harness.Ours, connect: connectOurs(false, ahead)}
-	oursReused = peer{name: "omnistreams, reused", kind: harness.Ours, connect: connectOurs(true, ahead)}
-	// Nothing set at all: shown beside the others.
-	oursDefault = peer{name: "omnistreams, all defaults", kind: harness.Ours, connect: connectOurs(false, 0)}
+	ours       = peer{name: "omnistreams", kind: harness.Ours, connect: connectOurs(false)}
+	oursReused = peer{name: "omnistreams, reused", kind: harness.Ours, connect: connectOurs(true)}
 )
 
-// ahead is the prefetch, in items: whoever moves small ones at full speed asks
-// for more than the 64 of the default, as the others' byte windows do anyway.
-const ahead = 2048
-
-// ourOptions are the defaults but for the prefetch. Where thousands of streams
-// live at once that must be allowed.
-func ourOptions(s settings, prefetch int) *mux.Options {
-	o := &mux.Options{Prefetch: prefetch}
+// ourOptions are the defaults. Where thousands of streams live at once that
+// must be allowed, and those that are to be idle do nothing in advance.
+func ourOptions(s settings) *mux.Options {
+	o := &mux.Options{}
 	if s.streams > 128 {
 		o = &mux.Options{MaxStreams: s.streams, MaxItem: 4 << 10, Budget: 1 << 30}
 	}
@@ -36,7 +30,7 @@ func ourOptions(s settings, prefetch int) *mux.Options {
 	return o
 }
 
-func connectOurs(reuse bool, prefetch int) func(testing.TB, link, settings) (client, server muxer) {
+func connectOurs(reuse bool) func(testing.TB, link, settings) (client, server muxer) {
 	return func(tb testing.TB, l link, s settings) (client, server muxer) {
 		var a, b transport.Conn
 		if l.ours != nil {
@@ -45,7 +39,7 @@ func connectOurs(reuse bool, prefetch int) func(testing.TB, link, settings) (cli
 			ca, cb := l.conns(tb)
 			a, b = transport.Frame(ca), transport.Frame(cb)
 		}
-		o := ourOptions(s, prefetch)
+		o := ourOptions(s)
 		return newSession(tb, a, o, s.duplex, reuse), newSession(tb, b, o, s.duplex, reuse)
 	}
 }
