@@ -28,10 +28,11 @@ func (s *Session) Accept(ctx context.Context) (*Incoming, error) {
 		switch {
 		case s.e.over:
 			return nil, s.e.overErr()
-		case s.e.admitted && len(s.e.accepts) > 0:
+		case s.e.admitted && len(s.e.accepts) > 0 && s.e.held < int(s.e.cfg.streams):
 			in := s.e.accepts[0]
 			s.e.accepts[0] = nil
 			s.e.accepts = s.e.accepts[1:]
+			in.accept()
 			return &Incoming{s, in, omni.NewProducer(&readEnd{s, in})}, nil
 		case s.e.shutdown.closeWant || s.e.shutdown.peerEnd:
 			return nil, &omni.StreamError{Code: omni.CodeShuttingDown, Reason: "no more streams will come"}
@@ -39,6 +40,17 @@ func (s *Session) Accept(ctx context.Context) (*Incoming, error) {
 		if err := s.await(ctx, &s.e.acceptable); err != nil {
 			return nil, err
 		}
+	}
+}
+
+// accept notes that the application holds the stream. It is when a dialect's
+// stream gets credit: there is no HELLO that gives it before.
+func (in *incoming) accept() {
+	in.accepted = true
+	in.e.held++
+	if in.e.dialect != nil {
+		in.prefetch()
+		in.schedule(true)
 	}
 }
 

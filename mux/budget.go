@@ -18,7 +18,11 @@ type budget struct {
 
 func newBudget(cfg *config) budget {
 	rest := cfg.budget - int64(cfg.streams)*cfg.share()
-	return budget{share: cfg.share(), answers: rest / 2, windows: rest - rest/2}
+	b := budget{share: cfg.share(), answers: rest / 2, windows: rest - rest/2}
+	if cfg.dialect != nil {
+		b.answers, b.windows = 0, rest // there are no calls
+	}
+	return b
 }
 
 // takeAnswer takes a call's share for its answer, if there is one.

@@ -15,7 +15,8 @@ import (
 // What a message says of credit, slots and ends takes effect here when pack
 // puts it into a message, which is just before the transport gets it.
 type engine struct {
-	cfg *config
+	cfg     *config
+	dialect Dialect // nil for none
 
 	// The handshake.
 	helloGiven bool
@@ -36,6 +37,7 @@ type engine struct {
 	slotFree   signal
 
 	accepts    []*incoming // not handed to the application yet
+	held       int         // handed to the application, and not let go
 	acceptable signal      // accepts has grown, or nothing can come any more
 
 	budget budget
@@ -63,12 +65,17 @@ type engine struct {
 }
 
 func newEngine(cfg *config) *engine {
-	return &engine{
+	e := &engine{
 		cfg:    cfg,
 		own:    make(map[uint32]*outgoing),
 		theirs: make(map[uint32]*incoming),
 		budget: newBudget(cfg),
 	}
+	if cfg.dialect != nil {
+		e.dialect = cfg.dialect()
+		e.greet()
+	}
+	return e
 }
 
 // finish ends the session for every stream and every call. err is nil after
@@ -144,7 +151,7 @@ func (e *engine) kick() bool {
 	case !e.peerKnown:
 		return false
 	}
-	return e.sending.head != nil || e.replying.head != nil || e.shutdown.due(e)
+	return e.sending.head != nil || e.replying.head != nil || e.shutdown.due(e) || e.dialect != nil && e.dialect.Pending()
 }
 
 // queue is a list of streams that wait for their turn; a stream is in it at

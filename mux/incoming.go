@@ -17,6 +17,7 @@ type incoming struct {
 	metadata []byte
 	call     *call     // if kind is kindAnswer: what it answers
 	reply    *outgoing // if kind is kindCall: its answer, once opened here
+	accepted bool      // the application holds it, or did
 	noSlot   bool      // the slot is given back; of a call: when neither lives
 
 	items  [][]byte  // arrived, oldest first; items[:next] are handed out
@@ -55,7 +56,7 @@ type incoming struct {
 
 // newIncoming returns a stream with the credit that HELLO gave.
 func (e *engine) newIncoming(kind uint8, id uint32, metadata []byte) *incoming {
-	return &incoming{
+	in := &incoming{
 		e: e, kind: kind, id: id,
 		metadata:   append([]byte(nil), metadata...),
 		wantItems:  uint64(e.cfg.items),
@@ -63,6 +64,10 @@ func (e *engine) newIncoming(kind uint8, id uint32, metadata []byte) *incoming {
 		grantItems: uint64(e.cfg.items),
 		grantBts:   uint64(e.cfg.bytes),
 	}
+	if e.dialect != nil {
+		in.grantBts = maxTotal // not counted
+	}
+	return in
 }
 
 // data takes one item that arrived.
@@ -329,6 +334,9 @@ func (in *incoming) grants() (items, bytes uint64) {
 	if ahead == 0 {
 		return in.tookItems, in.tookBytes
 	}
+	if in.e.dialect != nil {
+		return in.tookItems + in.affordable(ahead), maxTotal
+	}
 	window := in.window()
 	part := cfg.share() + in.lent
 	if want := window + itemCharge*int64(ahead); want > part {
@@ -342,6 +350,16 @@ func (in *incoming) grants() (items, bytes uint64) {
 	ahead = max(ahead, in.grantItems-in.tookItems)
 	window = max(int64(cfg.maxItem), min(window, part-itemCharge*int64(ahead)))
 	return in.tookItems + ahead, max(in.grantBts, in.tookBytes+uint64(window))
+}
+
+// affordable is how many of that many items the stream can be granted ahead
+// where bytes are not counted, so that each may be as long as any.
+func (in *incoming) affordable(ahead uint64) uint64 {
+	each := in.e.cfg.share()
+	if want := each * int64(ahead-1); want > in.lent {
+		in.lent += in.e.budget.lend(want - in.lent)
+	}
+	return max(min(ahead, uint64(1+in.lent/each)), in.grantItems-in.tookItems)
 }
 
 // window is how many bytes the stream should be granted ahead of what was
@@ -358,9 +376,12 @@ func (in *incoming) window() int64 {
 
 // lose ends a stream that lives when the session is over. What arrived can
 // still be read, then the error comes: never the end, even if END is here,
-// since the writer will not learn that it was taken.
+// since the writer will not learn that it was taken. Of a dialect it would not
+// have learned that anyway.
 func (in *incoming) lose(err error) {
-	in.peerLast, in.lastErr = wordFail, err.(*omni.StreamError)
+	if in.peerLast == noWord || in.e.dialect == nil {
+		in.peerLast, in.lastErr = wordFail, err.(*omni.StreamError)
+	}
 	in.closeGiven = true // nothing goes out any more
 	in.changed.fire()
 }
@@ -390,4 +411,10 @@ func (in *incoming) releaseSlot() {
 	}
 	in.noSlot = true
 	in.e.theirSlots--
+	if in.accepted {
+		in.e.held--
+		if len(in.e.accepts) > 0 {
+			in.e.acceptable.fire()
+		}
+	}
 }

@@ -33,7 +33,7 @@ func (s *Session) readLoop() {
 			}
 			continue
 		}
-		s.e.receive(msg)
+		s.e.arrived(msg)
 		s.heardLocked()
 		gone, mute := s.e.peerGone, s.e.farewell == nil
 		s.unlock()
@@ -74,6 +74,10 @@ func (s *Session) lostLocked(err error) {
 	if s.e.over {
 		return
 	}
+	if s.e.dialect != nil && s.e.atRest() {
+		s.e.finish(nil) // which is how such a peer leaves
+		return
+	}
 	s.e.finish(&omni.StreamError{Code: omni.CodeInternal, Reason: "the connection ended", Cause: notEOF(err)})
 }
 
@@ -89,6 +93,9 @@ func (s *Session) writeLoop() {
 			s.closeConn()
 			break
 		}
+	}
+	if s.e.dialect != nil {
+		s.closeConn() // such a peer waits for no goodbye, and says none
 	}
 	<-s.readDone // lingering sees to it that this comes
 	s.closeConn()
@@ -107,6 +114,7 @@ func (s *Session) nextMessage(m *message) bool {
 		s.mu.Lock()
 		s.alive.sending = time.Time{}
 		s.e.pack(m)
+		s.heardLocked() // a Dialect may have answered in the peer's name
 		if m.size > 0 {
 			s.alive.sending = time.Now()
 			s.unlock() // packing the goodbye ends the session
@@ -124,6 +132,14 @@ func (s *Session) nextMessage(m *message) bool {
 
 func (s *Session) send(m *message) error {
 	ctx := context.Background()
+	if s.e.dialect != nil {
+		for _, msg := range m.msgs {
+			if err := s.conn.Send(ctx, msg); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if len(m.parts) == 1 {
 		return s.conn.Send(ctx, m.parts[0])
 	}

@@ -89,6 +89,9 @@ func (s *Session) awaitSlot(ctx context.Context, metadata []byte, call bool) err
 	if ctx.Err() != nil {
 		return causeOf(ctx)
 	}
+	if call && s.e.dialect != nil {
+		return ErrNoCalls
+	}
 	for {
 		if err := s.awaitReady(ctx); err != nil {
 			return err

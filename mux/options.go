@@ -53,6 +53,13 @@ type Options struct {
 	// KeepAliveTimeout is how long it may then go on being silent before
 	// the session ends with code 7. Zero means 15 s.
 	KeepAliveTimeout time.Duration
+	// Dialect, if not nil, makes the Dialect of each session, for peers that
+	// speak another protocol: npm09.Dialect is one. MaxStreams, MaxItem and
+	// Prefetch are not told to such a peer. Zero then means 256 for
+	// MaxStreams, which is how many Accept hands out at a time, and 256 MiB
+	// for Budget, of which MaxStreams × MaxItem is set aside and the rest
+	// lent.
+	Dialect func() Dialect
 	// DrainTimeout is how long Serve lets sessions drain after its ctx has
 	// ended. Zero means 10 s.
 	DrainTimeout time.Duration
@@ -65,6 +72,10 @@ const (
 	defaultBudget     = 64 << 20
 	defaultKeepAlive  = 15 * time.Second
 	defaultDrain      = 10 * time.Second
+
+	// With a Dialect, since every item is charged MaxItem.
+	dialectStreams = 256
+	dialectBudget  = 256 << 20
 
 	// itemCharge is what an item costs of the budget besides its length,
 	// so that empty items are bounded too.
@@ -88,6 +99,8 @@ type config struct {
 	timeout   time.Duration
 	drain     time.Duration
 	check     func([]byte) error
+	dialect   func() Dialect
+	backlog   uint64 // streams that may come beyond hello.streams
 	lastID    uint32 // the highest stream number; lower in tests
 }
 
@@ -97,16 +110,20 @@ func newConfig(o *Options) (*config, error) {
 		o = &Options{}
 	}
 	maxItem := orDefault(o.MaxItem, defaultMaxItem)
-	streams := orDefault(o.MaxStreams, defaultMaxStreams)
+	streams, budget := orDefault(o.MaxStreams, defaultMaxStreams), int64(defaultBudget)
+	if o.Dialect != nil {
+		streams, budget = orDefault(o.MaxStreams, dialectStreams), dialectBudget
+	}
 	prefetch := max(0, orDefault(o.Prefetch, omni.DefaultPrefetch))
 	c := &config{
 		prefetch:  uint64(prefetch),
 		window:    int64(orDefault(o.Window, max(defaultWindow, maxItem))),
-		budget:    orDefault(o.Budget, defaultBudget),
+		budget:    orDefault(o.Budget, budget),
 		keepAlive: orDefault(o.KeepAlive, defaultKeepAlive),
 		timeout:   orDefault(o.KeepAliveTimeout, defaultKeepAlive),
 		drain:     orDefault(o.DrainTimeout, defaultDrain),
 		check:     o.CheckPeer,
+		dialect:   o.Dialect,
 		lastID:    math.MaxUint32,
 	}
 	if o.Prefetch == 0 {
@@ -132,7 +149,7 @@ func newConfig(o *Options) (*config, error) {
 		return nil, fmt.Errorf("mux: Options.Budget is %d, over 2^53-1", c.budget)
 	case int64(streams) > c.budget/2/int64(maxItem):
 		return nil, fmt.Errorf("mux: Options.Budget: MaxStreams × MaxItem (%d × %d) is over half of it (%d)", streams, maxItem, c.budget)
-	case int64(streams) > c.budget/4/(itemCharge*int64(max(prefetch, 1))):
+	case c.dialect == nil && int64(streams) > c.budget/4/(itemCharge*int64(max(prefetch, 1))):
 		return nil, fmt.Errorf("mux: Options.Budget: MaxStreams × Prefetch × %d (%d × %d × %d) is over a quarter of it (%d)", itemCharge, streams, prefetch, itemCharge, c.budget)
 	case c.keepAlive > maxSilence:
 		return nil, fmt.Errorf("mux: Options.KeepAlive is %v, over %v", c.keepAlive, maxSilence)
@@ -153,6 +170,9 @@ func newConfig(o *Options) (*config, error) {
 		bytes:    uint32(maxItem),
 		metadata: append([]byte(nil), o.Metadata...),
 	}
+	if c.dialect != nil {
+		c.items, c.bytes, c.backlog = 0, 0, backlog
+	}
 	return c, nil
 }
 
@@ -165,7 +185,10 @@ func orDefault[T comparable](v, def T) T {
 }
 
 // share is what is set aside for one stream, in bytes of budget: its first
-// window.
+// window, or one item if bytes are not counted.
 func (c *config) share() int64 {
+	if c.dialect != nil {
+		return int64(c.maxItem) + itemCharge
+	}
 	return int64(c.maxItem) + itemCharge*int64(max(c.prefetch, 1))
 }

@@ -4,7 +4,8 @@ package mux
 // back to back.
 type message struct {
 	parts [][]byte // what the transport gets
-	size  int      // bytes in parts
+	size  int      // bytes in parts, or in msgs
+	msgs  [][]byte // with a Dialect: what the transport gets instead, one by one
 
 	head []byte   // control frames, before all else
 	segs [][]byte // of streams; recycled when the message was sent
@@ -26,16 +27,25 @@ func (e *engine) target() int {
 	return min(limit, maxPacked) - tailRoom
 }
 
-// pack fills m with what is pending: control first, then the streams in turn.
-// It makes what it packs effective. An empty m means that there is nothing to
-// send. The segments of the message before go back to where they came from.
+// pack fills m with what is pending, in the peer's dialect. An empty m means
+// that there is nothing to send.
 func (e *engine) pack(m *message) {
+	e.packFrames(m)
+	if e.dialect != nil {
+		e.translate(m)
+	}
+}
+
+// packFrames fills m with what is pending: control first, then the streams in
+// turn. It makes what it packs effective. The segments of the message before
+// go back to where they came from.
+func (e *engine) packFrames(m *message) {
 	for i, seg := range m.segs {
 		e.bufs.put(seg)
 		m.segs[i] = nil
 	}
 	clear(m.parts)
-	*m = message{parts: m.parts[:0], segs: m.segs[:0], head: m.head[:0], tail: m.tail[:0]}
+	*m = message{parts: m.parts[:0], segs: m.segs[:0], head: m.head[:0], tail: m.tail[:0], msgs: m.msgs}
 	if e.lastGiven {
 		return
 	}

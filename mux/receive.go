@@ -122,7 +122,7 @@ func (e *engine) onOpen(f frame) *omni.StreamError {
 	if kind == kindAnswer {
 		return e.onAnswer(f.stream, answers, metadata)
 	}
-	if uint64(e.theirSlots) >= uint64(e.cfg.streams) {
+	if uint64(e.theirSlots) >= uint64(e.cfg.streams)+e.cfg.backlog {
 		return fault(5, omni.CodeNoCredit, "OPEN of stream %d: %d streams live, as many as may", f.stream, e.theirSlots)
 	}
 	e.lastTheirs = f.stream

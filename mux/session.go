@@ -70,6 +70,9 @@ func newSession(conn transport.Conn, cfg *config) *Session {
 		checked:  make(chan struct{}),
 		done:     make(chan struct{}),
 	}
+	if s.e.dialect != nil {
+		s.e.dialect.Attach(s.look)
+	}
 	s.startKeepalive()
 	go s.readLoop()
 	go s.writeLoop()
@@ -96,6 +99,12 @@ func (s *Session) unlock() {
 	if rouse {
 		s.wake <- struct{}{} // there is room: awake says that the slot is empty
 	}
+}
+
+// look makes the write loop look for what a Dialect has to send.
+func (s *Session) look() {
+	s.mu.Lock()
+	s.unlock()
 }
 
 // checkPeer asks the application whether the peer is welcome.

@@ -1,0 +1,128 @@
+package mux
+
+import (
+	"errors"
+
+	"omnistreams.dev/omni"
+)
+
+// A Dialect lets a session talk with peers of another protocol: npm09 is one.
+// The session goes on speaking version 1, whose frames SPEC.md describes, and
+// the Dialect translates each as it goes out or comes in. What such a peer
+// never says, a receipt or a goodbye, the Dialect says in its name.
+//
+// One Dialect serves one session. Its methods are called one at a time and
+// must not block, nor call the session.
+//
+// With a Dialect nothing is granted before Accept and bytes are not counted:
+// each item granted is charged MaxItem. There are no calls, and a stream whose
+// END has come ends cleanly though the connection is lost behind it.
+type Dialect interface {
+	// Attach is called once, before all else. wake makes the session look
+	// at Pending; it may be called at any time and from anywhere but the
+	// methods of the Dialect.
+	Attach(wake func())
+	// Pending reports whether Encode has something of its own to send.
+	Pending() bool
+	// Encode appends to msgs the messages that stand for frames, whole
+	// frames of version 1, and those of its own. They may lie in the
+	// memory of frames, which it may change, and are sent before the next
+	// call. answer has frames of version 1, those with which the peer
+	// would answer at once. An error ends the session.
+	Encode(msgs [][]byte, frames []byte) (out [][]byte, answer []byte, err error)
+	// Decode returns the frames of version 1 that stand for a message of
+	// the peer, valid until the next call; none is in order. An error is a
+	// rule that the peer broke, and ends the session.
+	Decode(msg []byte) (frames []byte, err error)
+}
+
+// ErrNoCalls is returned by Call on a session whose Dialect has none.
+var ErrNoCalls = errors.New("mux: the session's dialect has no calls")
+
+// backlog is how many streams of a Dialect's peer may have come and not been
+// accepted: it cannot be told how many are welcome. None is granted any item.
+const backlog = 4096
+
+// greet has both say HELLO, of which the peer knows nothing.
+func (e *engine) greet() {
+	e.helloGiven = true
+	_, answer, err := e.dialect.Encode(nil, e.cfg.hello.append(nil))
+	if err != nil {
+		e.fail(dialectFault(err))
+		return
+	}
+	e.receive(answer)
+}
+
+// arrived takes one message of the peer.
+func (e *engine) arrived(msg []byte) {
+	if e.dialect == nil {
+		e.receive(msg)
+		return
+	}
+	frames, err := e.dialect.Decode(msg)
+	if err != nil {
+		e.fail(dialectFault(err))
+		return
+	}
+	if len(frames) > 0 {
+		e.receive(frames)
+	}
+}
+
+// translate turns a message of version 1 into those of the dialect, and packs
+// more until there is one to send.
+func (e *engine) translate(m *message) {
+	for {
+		packed := m.size > 0
+		if !packed && e.dialect.Pending() {
+			m.parts = append(m.parts, nil)
+		}
+		clear(m.msgs)
+		m.msgs, m.size = m.msgs[:0], 0
+		for _, frames := range m.parts {
+			e.encode(m, frames)
+		}
+		if m.size > 0 || !packed {
+			return
+		}
+		e.packFrames(m)
+	}
+}
+
+// encode is translate for one part. What the peer would answer it has
+// answered then.
+func (e *engine) encode(m *message, frames []byte) {
+	before := len(m.msgs)
+	msgs, answer, err := e.dialect.Encode(m.msgs, frames)
+	m.msgs = msgs
+	for _, msg := range msgs[before:] {
+		m.size += len(msg)
+	}
+	if len(answer) > 0 {
+		e.receive(answer)
+	}
+	if err != nil {
+		e.fail(dialectFault(err))
+	}
+}
+
+// atRest says whether a connection that ends now loses nothing: no stream
+// lives whose end has not come.
+func (e *engine) atRest() bool {
+	for _, in := range e.theirs {
+		if in.peerLast == noWord {
+			return false
+		}
+	}
+	return len(e.own) == 0 && e.unnumbered == 0
+}
+
+// dialectFault is why the session ends.
+func dialectFault(err error) *omni.StreamError {
+	var se *omni.StreamError
+	if errors.As(err, &se) {
+		return se
+	}
+	return &omni.StreamError{Code: omni.CodeProtocol, Reason: err.Error(), Cause: err}
+}
