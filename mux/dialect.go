@@ -107,11 +107,33 @@ func (e *engine) encode(m *message, frames []byte) {
 	}
 }
 
-// atRest says whether a connection that ends now loses nothing: no stream
-// lives whose end has not come.
-func (e *engine) atRest() bool {
+// leave takes the connection's end between streams, which is how such a peer
+// leaves: the session is over when what came was taken.
+func (e *engine) leave() {
+	e.left = true
+	e.stopOpening(&omni.StreamError{Code: omni.CodeShuttingDown, Reason: "the peer has left", Remote: true})
+	e.shutdown.peerEnd = true
+	e.acceptable.fire()
 	for _, in := range e.theirs {
 		if in.peerLast == noWord {
+			in.ended(&omni.StreamError{Code: omni.CodeCanceled})
+		}
+	}
+	e.endIfLeft()
+}
+
+// endIfLeft ends the session if the peer has left and nothing lives.
+func (e *engine) endIfLeft() {
+	if e.left && e.idle() {
+		e.finish(nil)
+	}
+}
+
+// atRest says whether a connection that ends now loses nothing: no stream
+// lives whose end has not come, unless its reader does not wait for that.
+func (e *engine) atRest() bool {
+	for _, in := range e.theirs {
+		if in.peerLast == noWord && !in.finished {
 			return false
 		}
 	}

@@ -58,6 +58,7 @@ type engine struct {
 	farewell  *omni.StreamError // FAIL on 0 to be packed
 	broken    bool              // the peer broke a rule
 	lastGiven bool              // FAIL on 0 was packed: nothing goes after it
+	left      bool              // a Dialect's peer closed the connection between streams
 	peerGone  bool              // the peer's FAIL on 0 came, or the transport ended
 	ended     signal            // over
 

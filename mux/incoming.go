@@ -396,6 +396,7 @@ func (in *incoming) release() {
 		return
 	}
 	delete(e.theirs, in.id)
+	e.endIfLeft()
 	if in.call != nil {
 		in.call.release()
 		return

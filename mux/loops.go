@@ -70,12 +70,12 @@ func (s *Session) receiveErrLocked(err error) bool {
 
 // lostLocked ends the session since the transport did.
 func (s *Session) lostLocked(err error) {
-	s.e.peerGone = true
-	if s.e.over {
+	if s.e.dialect != nil && s.e.atRest() {
+		s.e.leave()
 		return
 	}
-	if s.e.dialect != nil && s.e.atRest() {
-		s.e.finish(nil) // which is how such a peer leaves
+	s.e.peerGone = true
+	if s.e.over {
 		return
 	}
 	s.e.finish(&omni.StreamError{Code: omni.CodeInternal, Reason: "the connection ended", Cause: notEOF(err)})

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"omnistreams.dev/mux"
+	"omnistreams.dev/mux/npm09"
 	"omnistreams.dev/transport"
 )
 
@@ -29,6 +30,7 @@ type connection struct {
 	tokenFile       string        // path
 	maxItem         sizeFlag      // bytes
 	keepAlive       time.Duration // of silence, before and after asking
+	dialect         string        // "" for the own protocol
 
 	// Set by prepare.
 	url    *url.URL    // of listen or connect
@@ -68,6 +70,7 @@ func (c *connection) register(cmd *cobra.Command) {
 	f.StringVar(&c.tokenFile, "token-file", "", "`FILE` with a secret: the side that connects shows it to whoever it\nreaches (know by TLS who that is), the one that listens compares it")
 	c.maxItem = defaultMaxItem
 	f.Var(&c.maxItem, "max-item", "longest item to accept, up to 16MiB; above 256KiB fewer\nstreams may be open at a time")
+	c.registerDialect(cmd)
 	f.DurationVar(&c.keepAlive, "keepalive", 15*time.Second, "ask a silent other side whether it is there after this `TIME`;\nit is given up when it has not answered after as long again")
 	for _, name := range []string{"listen", "connect"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, completeURL)
@@ -101,6 +104,9 @@ func (c *connection) prepare(fallback string) (err error) {
 	case c.keepAlive <= 0:
 		return usagef("--keepalive must be more than 0")
 	}
+	if err := c.checkDialect(); err != nil {
+		return err
+	}
 	if c.url, err = checkURL(c.listen+c.connect, c.listen != ""); err != nil {
 		return err
 	}
@@ -108,6 +114,9 @@ func (c *connection) prepare(fallback string) (err error) {
 		if c.token, err = readToken(c.tokenFile); err != nil {
 			return err
 		}
+	}
+	if c.npm() && c.url.Scheme != "ws" && c.url.Scheme != "wss" {
+		return usagef("--dialect %s is spoken over WebSocket: use ws:// or wss://", dialectNpm)
 	}
 	c.tlsCfg, err = c.tls()
 	return err
@@ -239,6 +248,9 @@ func (c *connection) options(base mux.Options) *mux.Options {
 		base.CheckPeer = checkToken(c.token)
 	}
 	base.Metadata = encode(me)
+	if c.npm() {
+		base.Metadata, base.CheckPeer, base.Dialect = nil, nil, npm09.Dialect
+	}
 	base.MaxItem = int(c.maxItem)
 	if base.MaxStreams == 0 {
 		// One item of each stream always has a place: longer ones, fewer

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"omnistreams.dev/mux"
+	"omnistreams.dev/mux/npm09"
 	"omnistreams.dev/transport"
 )
 
@@ -16,6 +17,9 @@ import (
 // items that it asks for are those that the other side asked for of the
 // answer, none in its own name.
 const echoMaxItem = 4 << 20
+
+// controlWaits is how many control messages may wait to be echoed.
+const controlWaits = 512
 
 // newEchoCommand is omni echo.
 func newEchoCommand(std stdio) *cobra.Command {
@@ -27,6 +31,9 @@ func newEchoCommand(std stdio) *cobra.Command {
 same items in the same order, and the same end or failure; whoever cancels the
 answer cancels the call. Items are taken only as fast as the answer is read.
 One-way streams are refused. It is there to test other programs against.
+` + dialectHelp + `Every stream is
+then answered by a new one of the same metadata, and whoever terminates that
+terminates the first; control messages are sent back.
 
 It says where it listens on standard output, or on standard error if the
 connection is stdio:. At SIGTERM or SIGINT it lets the streams that live come to
@@ -59,7 +66,7 @@ func echo(ctx context.Context, conn *connection, out *output) error {
 	if w := conn.warning(); w != "" {
 		out.warn("", w)
 	}
-	opt := conn.options(mux.Options{Prefetch: -1})
+	opt := conn.options(mux.Options{Prefetch: -1}) // what is asked for is what is asked of the answer
 	if conn.connect == "" {
 		l, err := conn.bind(ctx)
 		if err != nil {
@@ -106,6 +113,9 @@ func echoAll(ctx context.Context, l *transport.Listener, opt *mux.Options, only 
 
 // echoSession serves one connection to its end, which is its error.
 func echoSession(ctx context.Context, c transport.Conn, opt *mux.Options) error {
+	if opt.Dialect != nil {
+		return echoNpm(ctx, c, opt)
+	}
 	s, err := mux.New(c, opt)
 	if err != nil {
 		return err
@@ -131,4 +141,23 @@ func echoCall(ctx context.Context, in *mux.Incoming) error {
 	// Pipe passes on all there is: the demand of the answer up, items and
 	// end down, a failure or a cancel with its code and reason either way.
 	return in.Producer().Pipe(ctx, out)
+}
+
+// echoNpm is echoSession in that dialect.
+func echoNpm(ctx context.Context, c transport.Conn, opt *mux.Options) error {
+	s, err := npm09.New(c, &npm09.Options{Options: *opt, Control: controlWaits})
+	if err != nil {
+		return err
+	}
+	echoed := make(chan struct{})
+	go func() { // ends with the session
+		defer close(echoed)
+		echoControl(s)
+	}()
+	err = s.Serve(ctx, echoOneWay)
+	<-echoed
+	if err != nil && ctx.Err() == nil {
+		return broken(s.Session, err, "other side")
+	}
+	return nil
 }

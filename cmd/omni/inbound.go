@@ -128,9 +128,9 @@ func (in *inbound) fail(ctx context.Context, call *mux.Incoming, out *omni.Consu
 
 // entryOf reads what a call is about, and refuses what cannot be an entry.
 func (in *inbound) entryOf(call *mux.Incoming) (*entry, error) {
-	in.count(func(c *counts) { c.streams.Add(2) })
-	if !call.IsCall() {
-		in.count(func(c *counts) { c.streams.Add(-1) })
+	if in.count(func(c *counts) { c.streams.Add(1) }); call.IsCall() {
+		in.count(func(c *counts) { c.streams.Add(1) })
+	} else if !in.rx.oneWay {
 		return nil, refusef("a file must be sent by a call")
 	}
 	e, err := parseEntry(call.Metadata())
@@ -199,7 +199,12 @@ func (in *inbound) content(ctx context.Context, items *omni.Producer[[]byte], p 
 
 // had answers for a file that is here already.
 func (in *inbound) had(ctx context.Context, call *mux.Incoming, e *entry, checked bool) error {
-	if err := in.agree(ctx, call, e, true); err != nil {
+	if in.rx.oneWay {
+		// It comes all the same, and is dropped.
+		if err := omni.ForEach(ctx, call.Producer(), func([]byte) error { return nil }); err != nil {
+			return in.fail(ctx, call, nil, e, err)
+		}
+	} else if err := in.agree(ctx, call, e, true); err != nil {
 		return err
 	}
 	in.count(func(c *counts) {
@@ -218,6 +223,9 @@ var errItems = errors.New("items where none belong")
 
 // reply opens the answer. It fails only if nobody waits for it any more.
 func reply(ctx context.Context, call *mux.Incoming, have bool) (*omni.Consumer[[]byte], error) {
+	if !call.IsCall() {
+		return answerNobody(), nil
+	}
 	out, err := call.Reply(ctx, encode(answer{Have: &have}))
 	if err != nil {
 		return nil, sessionError{err}
@@ -308,9 +316,12 @@ func (in *inbound) done(ctx context.Context, call *mux.Incoming) error {
 
 // tally reads and answers a call that is about how much there is.
 func (in *inbound) tally(ctx context.Context, call *mux.Incoming) (*tally, error) {
-	in.count(func(c *counts) { c.streams.Add(2) })
+	in.count(func(c *counts) { c.streams.Add(1) })
+	if call.IsCall() {
+		in.count(func(c *counts) { c.streams.Add(1) })
+	}
 	var t tally
-	if err := json.Unmarshal(call.Metadata(), &t); err != nil || t.Files < 0 || t.Bytes < 0 || !call.IsCall() {
+	if err := json.Unmarshal(call.Metadata(), &t); err != nil || t.Files < 0 || t.Bytes < 0 || !call.IsCall() && !in.rx.oneWay {
 		call.Refuse("not a tally")
 		return nil, errors.New("not a tally")
 	}

@@ -32,6 +32,9 @@ does: what one reads the other writes, both ways over one call. The end of
 standard input is passed on, and what the other side still has to say is
 written after it; omni pipe ends when both sides have. It serves one
 connection. Where it listens is told on standard error.
+` + dialectHelp + `The
+side that connects opens a stream, the other one answers with one of the same
+metadata. Breaking off one direction ends the connection.
 
 ` + urlHelp + `
   Not stdio: here, since standard input and output are what is connected.`,
@@ -64,7 +67,7 @@ func pipe(ctx context.Context, conn *connection, std stdio, out *output) error {
 		return err
 	}
 	// Shutdown waits until the other side has taken everything.
-	err = pipeSession(ctx, s, conn.connect != "", std)
+	err = pipeSession(ctx, s, conn, std)
 	switch {
 	case err == nil:
 		err = s.Shutdown(ctx)
@@ -83,14 +86,17 @@ func pipe(ctx context.Context, conn *connection, std stdio, out *output) error {
 }
 
 // pipeSession makes or takes the call and copies.
-func pipeSession(ctx context.Context, s *mux.Session, caller bool, std stdio) error {
+func pipeSession(ctx context.Context, s *mux.Session, conn *connection, std stdio) error {
 	most, err := s.MaxItem(ctx)
 	if err != nil {
 		return err
 	}
 	buf := make([]byte, min(pipeItem, most)) // for what stdin says
+	if conn.npm() {
+		return pipeOneWay(ctx, s, conn.connect != "", std, buf)
+	}
 	// Who connects is the one who calls; it makes no other difference.
-	if caller {
+	if conn.connect != "" {
 		call, err := s.Call(ctx, mux.RouteMetadata(namePipe))
 		if err != nil {
 			return err
@@ -106,6 +112,27 @@ func pipeSession(ctx context.Context, s *mux.Session, caller bool, std stdio) er
 		return err
 	}
 	return copyBoth(ctx, std, buf, answer, in.Producer())
+}
+
+// pipeOneWay is pipeSession with two streams instead of a call. Who connects
+// opens the first.
+func pipeOneWay(ctx context.Context, s *mux.Session, first bool, std stdio, buf []byte) (err error) {
+	var out *omni.Consumer[[]byte]
+	if first {
+		if out, err = s.Open(ctx, mux.RouteMetadata(namePipe)); err != nil {
+			return err
+		}
+	}
+	in, err := s.Accept(ctx)
+	if err != nil {
+		return err
+	}
+	if !first {
+		if out, err = s.Open(ctx, in.Metadata()); err != nil {
+			return err
+		}
+	}
+	return copyBoth(ctx, std, buf, out, in.Producer())
 }
 
 // acceptPipe takes the call of an omni pipe, and refuses what else comes.

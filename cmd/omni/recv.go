@@ -16,12 +16,13 @@ import (
 
 // receiver is one run of omni recv.
 type receiver struct {
-	out   *output      // where it speaks
-	tree  *tree        // where it writes
-	limit *limiter     // of all senders together
-	opt   *mux.Options // of each session
-	total *counts      // of all senders
-	many  bool         // more than one sender may come, so each gets its own lines
+	out    *output      // where it speaks
+	tree   *tree        // where it writes
+	limit  *limiter     // of all senders together
+	opt    *mux.Options // of each session
+	total  *counts      // of all senders
+	oneWay bool         // senders make no calls
+	many   bool         // more than one sender may come, so each gets its own lines
 
 	mu      sync.Mutex
 	active  int       // sessions
@@ -58,6 +59,9 @@ warning.
 Without --listen and --connect it listens at ws://127.0.0.1:0, which only this
 machine can reach. It says on standard output where it listens. With --connect,
 stdio: or --once it ends after the first sender, otherwise at SIGINT or SIGTERM.
+` + dialectHelp + `Each
+stream is then a file, a directory or a link that its metadata describes in
+JSON, as omni send writes it, and the sender does not learn what became of it.
 
 ` + urlHelp,
 		Example: `  omni recv --dir incoming
@@ -76,7 +80,7 @@ stdio: or --once it ends after the first sender, otherwise at SIGINT or SIGTERM.
 			}
 			rx := &receiver{
 				out: show.output("recv", std, conn.usesStdout()), limit: newLimiter(int64(rate)),
-				opt: conn.options(mux.Options{}), total: &counts{}, many: conn.connect == "" && !conn.usesStdout() && !once,
+				opt: conn.options(mux.Options{}), total: &counts{}, oneWay: conn.npm(), many: conn.connect == "" && !conn.usesStdout() && !once,
 			}
 			return rx.run(cmd.Context(), &conn, dir, fsync)
 		}),

@@ -25,6 +25,7 @@ type sender struct {
 	checksum bool         // hash each file before it is offered
 	parallel int          // entries on their way at a time
 	list     []source     // what to send
+	oneWay   bool         // there are no calls: nobody says what arrived
 	itemSize int          // of an item of content, in bytes; set by connect
 
 	dirs []found // seen and not sent: their turn comes when all else is there
@@ -54,6 +55,9 @@ bits.
 Each file is a stream of its own, and its SHA-256 is the last item. A file
 that the receiver has with the same size and time is not sent again, so after
 an interruption the same command sends the rest.
+` + dialectHelp + `Each
+file is then a stream whose metadata says what it is in JSON; all are sent
+every time, and nobody says what arrived.
 
 ` + urlHelp,
 		Example: `  omni send -c ws://127.0.0.1:8080/ photos
@@ -74,6 +78,7 @@ an interruption the same command sends the rest.
 			tx := &sender{
 				out: show.output("send", std, conn.usesStdout()), counts: &counts{},
 				limit: newLimiter(int64(rate)), checksum: checksum, parallel: parallel, list: list,
+				oneWay: conn.npm(),
 			}
 			return tx.run(cmd.Context(), &conn)
 		}),
@@ -250,14 +255,27 @@ func (tx *sender) each(ctx context.Context, seq func(yield func(found) bool)) er
 	return err
 }
 
+// call opens a call and counts its streams.
+func (tx *sender) call(ctx context.Context, metadata []byte) (call *mux.Duplex[[]byte, []byte], err error) {
+	if tx.oneWay {
+		if call, err = callOneWay(ctx, tx.session, metadata); err == nil {
+			tx.counts.streams.Add(1)
+		}
+		return call, err
+	}
+	if call, err = tx.session.Call(ctx, metadata); err == nil {
+		tx.counts.streams.Add(2)
+	}
+	return call, err
+}
+
 // tell sends a tally and waits until the receiver has taken it.
 func (tx *sender) tell(ctx context.Context, t tally) error {
-	call, err := tx.session.Call(ctx, encode(t))
+	call, err := tx.call(ctx, encode(t))
 	if err != nil {
 		return err
 	}
-	tx.counts.streams.Add(2)
-	if err = call.Out.End(); err == nil {
+	if err = call.Out.End(); err == nil && !tx.oneWay {
 		_, err = answered(ctx, call)
 	}
 	if err == nil {

@@ -95,14 +95,16 @@ func movedOrHad(have bool) string {
 
 // ask opens the call of an entry and waits for what the receiver says to it.
 func (w *worker) ask(ctx context.Context, e *entry) (call *mux.Duplex[[]byte, []byte], have bool, err error) {
-	call, err = w.session.Call(ctx, encode(e))
+	call, err = w.call(ctx, encode(e))
 	if errors.As(err, new(*mux.TooLargeError)) {
 		return nil, false, err // a name that is very long, the next will do
 	}
 	if err != nil {
 		return nil, false, sessionError{err}
 	}
-	w.counts.streams.Add(2)
+	if w.oneWay {
+		return call, false, nil
+	}
 	if have, err = answered(ctx, call); err != nil {
 		call.Out.Cancel(err)
 		call.In.Cancel(err)
@@ -178,7 +180,9 @@ func (w *worker) file(ctx context.Context, f found, e *entry) (err error) {
 		return err
 	}
 	w.counts.files.Add(1)
-	w.counts.checked.Add(1)
+	if !w.oneWay { // else nobody has said so
+		w.counts.checked.Add(1)
+	}
 	report.SHA256 = hex.EncodeToString(sum)
 	w.out.emit(report)
 	return nil

@@ -44,7 +44,8 @@
 //     session.
 //   - Ping answers itself, and a peer that vanished is noticed by the
 //     transport or when it does not read, not by its silence.
-//   - A connection that the peer closes is a clean end if no stream lives.
+//   - A connection that the peer closes between streams is a clean end, once
+//     what came was taken.
 //   - In 0.9.0 an empty item and empty metadata arrive as undefined, and
 //     metadata that is absent is the same as empty.
 //

@@ -332,14 +332,30 @@ func TestConnectionEnds(t *testing.T) {
 		p.send(create(0, ""))
 		in := accept(t, s)
 		synctest.Wait() // it has asked for some
-		p.send(data(0, "x"), end(0))
+		p.send(data(0, "x"), end(0), create(0, "unseen"), end(0))
 		p.conn.Close()
+		synctest.Wait()
+		if isDone(s.Done()) {
+			t.Fatal("it is over before all was taken")
+		}
+		_, err := s.Open(t.Context(), nil)
+		wantIs(t, "Open", err, omni.ErrShuttingDown)
+		unseen := accept(t, s)
+		_, err = s.Accept(t.Context())
+		wantIs(t, "Accept", err, omni.ErrShuttingDown)
+		for _, want := range []struct {
+			in   *mux.Incoming
+			item string
+		}{{in, "x"}, {unseen, ""}} {
+			if want.item != "" {
+				wantItem(t, want.in.Producer(), want.item)
+			}
+			if _, err := want.in.Producer().Next(t.Context()); err != io.EOF {
+				t.Fatalf("got %v, want io.EOF", err)
+			}
+		}
 		<-s.Done()
 		must(t, s.Err())
-		wantItem(t, in.Producer(), "x")
-		if _, err := in.Producer().Next(t.Context()); err != io.EOF {
-			t.Fatalf("got %v, want io.EOF", err)
-		}
 	})
 	synctest.Test(t, func(t *testing.T) {
 		s, p := meet(t, nil)
@@ -356,6 +372,19 @@ func TestConnectionEnds(t *testing.T) {
 		wantItem(t, in.Producer(), "x")
 		_, err := in.Producer().Next(t.Context())
 		wantIs(t, "Next", err, mux.ErrSessionLost)
+	})
+}
+
+// TestConnectionEndsWhileDraining: nobody waits for what does not come.
+func TestConnectionEndsWhileDraining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := meet(t, nil)
+		p.send(create(0, ""))
+		accept(t, s).Producer().Cancel(nil)
+		synctest.Wait()
+		p.conn.Close()
+		<-s.Done()
+		must(t, s.Err())
 	})
 }
 
