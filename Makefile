@@ -10,7 +10,7 @@ CHECKS  ?= 10000
 DEPTH   ?= 12
 FUZZTIME ?= 1m
 
-.PHONY: help demo build test check vet laws mutants fuzz bench bench-quick microbench loc clean
+.PHONY: help demo build test check vet laws mutants fuzz bench bench-quick microbench jsgi loc clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -68,11 +68,14 @@ bench: bin/bench ## beside what one would use instead, medians of 5: tables, ben
 bench-quick: bin/bench ## the most telling of these in two minutes: tables, and bench/RESULTS-quick.md
 	cd bench && ../bin/bench -quick -out RESULTS-quick.md
 
+jsgi: ## a gigabyte through the JSGI echo and back, by curl and by Go
+	$(GO) run ./adapters/jsgi/examples upload
+
 microbench: ## what the code costs, beside bare channels and io.Copy; -count for medians
 	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./omni ./mux ./transport
 
 loc: ## code lines per package, without comments, blank lines and tests
-	@for p in omni mux transport adapters; do printf '%-10s ' $$p; \
+	@for p in omni mux mux/npm09 transport adapters adapters/jsgi; do printf '%-10s ' $$p; \
 	  ls $$p/*.go | grep -v _test.go | xargs cat | grep -vcE '^\s*(//.*)?$$'; done
 
 clean: ## remove what was built

@@ -20,6 +20,7 @@
 //	a Producer             a channel                     ToChan
 //	items of a type        a Codec, for mux.Open & Co.   JSON, Binary, String,
 //	                                                     Bytes, Gob
+//	an evented stream      a Producer or a Consumer      package jsgi
 //
 // Iterators need no adapter: omni.FromSeq and Producer.All are in omni.
 //

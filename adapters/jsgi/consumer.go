@@ -31,6 +31,8 @@ func ToStream[T any](ctx context.Context, s *Stream[T], opt *omni.Options) *omni
 		c.window = uint64(max(opt.Prefetch, 1))
 	}
 	c.window = min(c.window, uint64(s.bound))
+	c.mu.Lock() // until leave is set
+	defer c.mu.Unlock()
 	c.leave = context.AfterFunc(ctx, func() { c.Cancel(context.Cause(ctx)) })
 	s.AddListener(Listener[T]{
 		End:   func() { c.finish(nil) },
@@ -51,6 +53,7 @@ type sink[T any] struct {
 	ended   bool // End was called
 	over    bool
 	err     error         // why it broke off, once over
+	wrote   chan struct{} // closed at the next write; nil if nobody waits for one
 	done    chan struct{} // closed when over is set
 }
 
@@ -88,6 +91,10 @@ func (c *sink[T]) try(v T) (sent bool, err error) {
 		return false, err
 	}
 	c.written++
+	if c.wrote != nil {
+		close(c.wrote)
+		c.wrote = nil
+	}
 	return true, nil
 }
 
@@ -112,14 +119,36 @@ func (c *sink[T]) Credit(ctx context.Context, after uint64) (asked, written uint
 	for {
 		c.mu.Lock()
 		asked, written, err = c.asked, c.written, c.failedLocked()
-		c.mu.Unlock()
 		if err != nil || asked > after {
+			c.mu.Unlock()
 			return asked, written, err
 		}
-		if err := c.ready(ctx); err != nil {
+		if written+c.window > after {
+			c.mu.Unlock()
+			err = c.ready(ctx)
+		} else {
+			// Even if s were ready, more would be asked for only after a write.
+			err = c.awaitWriteAndUnlock(ctx)
+		}
+		if err != nil {
 			return asked, written, err
 		}
 	}
+}
+
+func (c *sink[T]) awaitWriteAndUnlock(ctx context.Context) error {
+	if c.wrote == nil {
+		c.wrote = make(chan struct{})
+	}
+	wrote := c.wrote
+	c.mu.Unlock()
+	select {
+	case <-wrote:
+	case <-c.done: // the next look says why
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // failedLocked is what a writer gets that cannot write any more.
@@ -130,7 +159,7 @@ func (c *sink[T]) failedLocked() error {
 	case c.over || c.ended:
 		return omni.ErrEnded
 	}
-	return nil
+	return c.s.Err() // before the error event has come
 }
 
 func (c *sink[T]) End() error {

@@ -96,7 +96,7 @@ func (s *Stream[T]) nextLocked() event {
 	case s.moves > 0:
 		return move
 	case len(s.items) > 0:
-		if s.readers > 0 && (s.passed || !s.paused) {
+		if s.flowsLocked() {
 			return data
 		}
 		return nothing
@@ -108,6 +108,11 @@ func (s *Stream[T]) nextLocked() event {
 	return nothing
 }
 
+// flowsLocked reports whether the first item may be fired.
+func (s *Stream[T]) flowsLocked() bool {
+	return s.readers > 0 && (s.passed || !s.paused)
+}
+
 // scheduleLocked puts the stream on its queue if there is something to fire.
 func (s *Stream[T]) scheduleLocked() {
 	if !s.scheduled && s.nextLocked() != nothing {
@@ -116,11 +121,15 @@ func (s *Stream[T]) scheduleLocked() {
 	}
 }
 
-// busy reports whether the stream is about to fire something.
-func (s *Stream[T]) busy() bool {
+// coming reports whether an item or the end is sure to be fired without
+// anybody's doing.
+func (s *Stream[T]) coming() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.scheduled
+	if s.over {
+		return false
+	}
+	return len(s.items) > 0 && s.flowsLocked() || len(s.items) == 0 && s.closed
 }
 
 // turn fires one event, on the queue, with no lock held while listeners run.

@@ -25,6 +25,8 @@ func FromStream[T any](ctx context.Context, s *Stream[T]) *omni.Producer[T] {
 		panic("jsgi: FromStream of a nil Stream")
 	}
 	p := &source[T]{s: s, done: make(chan struct{})}
+	p.mu.Lock() // until leave is set
+	defer p.mu.Unlock()
 	s.Pause()
 	s.AddListener(Listener[T]{
 		Data:  p.data,

@@ -106,6 +106,13 @@ func (s *Stream[T]) idleLocked() bool {
 	return len(s.items) == 0 && !s.firing && !s.owed && !s.paused && s.readers > 0
 }
 
+// idle reports whether Ready would not wait.
+func (s *Stream[T]) idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed && s.idleLocked()
+}
+
 // Close ends the stream: what was written still comes, then the end event.
 // Writes after it return ErrClosed. A second Close does nothing.
 func (s *Stream[T]) Close() { s.close(nil) }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,7 +22,8 @@ type inbound struct {
 	shown  *counts // of the progress display
 
 	mu    sync.Mutex
-	final *tally // what the sender says it sent; nil until it is done
+	final *tally   // what the sender says it sent; nil until it is done
+	later []*entry // directories, until all that is in them has come; only if nothing is answered
 }
 
 // newInbound has no session yet; serve is given it.
@@ -53,6 +55,7 @@ func (in *inbound) serve(ctx context.Context, session *mux.Session) error {
 	// Not ctx: that would drain, which waits for what is being received.
 	err := session.Serve(context.Background(), router.Serve)
 	_ = session.Close()
+	in.makeLater()
 	in.mu.Lock()
 	final := in.final
 	in.mu.Unlock()
@@ -252,6 +255,12 @@ func (in *inbound) agree(ctx context.Context, call *mux.Incoming, e *entry, have
 // directory makes a directory, or sets the mode of one: a mux.Handler.
 func (in *inbound) directory(ctx context.Context, call *mux.Incoming) error {
 	e, err := in.entryOf(call)
+	if err == nil && in.rx.oneWay {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.later = append(in.later, e)
+		return nil
+	}
 	if err == nil {
 		err = in.rx.tree.directory(e)
 	}
@@ -259,6 +268,23 @@ func (in *inbound) directory(ctx context.Context, call *mux.Incoming) error {
 		return in.fail(ctx, call, nil, e, err)
 	}
 	return in.made(ctx, call, e, false, func(c *counts) { c.dirs.Add(1) })
+}
+
+// makeLater makes the directories of a sender that could not wait for what is
+// in them: the deepest first, since one may become read-only.
+func (in *inbound) makeLater() {
+	slices.SortFunc(in.later, func(a, b *entry) int { return depth(string(b.Path)) - depth(string(a.Path)) })
+	for _, e := range in.later {
+		if err := in.rx.tree.directory(e); err != nil {
+			in.count(func(c *counts) { c.failed.Add(1) })
+			in.rx.out.emit(event{Event: nameDirectory, Path: string(e.Path), Status: "failed", Reason: bare(err).Error()})
+			in.rx.out.warn(string(e.Path), "failed: "+bare(err).Error())
+			continue
+		}
+		in.count(func(c *counts) { c.dirs.Add(1) })
+		in.warnTime(e)
+		in.rx.out.emit(event{Event: nameDirectory, Path: string(e.Path), Status: movedOrHad(false)})
+	}
 }
 
 // symlink makes a symbolic link: a mux.Handler.
