@@ -38,13 +38,3 @@ func (b *budget) giveAnswer() {
 	b.answers += b.share
 	b.freed.fire()
 }
-
-// lend lends up to want bytes to one stream's window: at most an eighth of
-// what is free, so that a few streams cannot take it all.
-func (b *budget) lend(want int64) int64 {
-	n := max(0, min(want, b.windows/8))
-	b.windows -= n
-	return n
-}
-
-func (b *budget) giveBack(n int64) { b.windows += n }

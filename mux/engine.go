@@ -1,6 +1,8 @@
 package mux
 
 import (
+	"time"
+
 	"omnistreams.dev/omni"
 )
 
@@ -62,7 +64,9 @@ type engine struct {
 	peerGone  bool              // the peer's FAIL on 0 came, or the transport ended
 	ended     signal            // over
 
-	stats Stats
+	now       time.Duration // since the session began, told with each message
+	roundTrip time.Duration // the least that credit took to go around; 0 if unknown
+	stats     Stats
 }
 
 func newEngine(cfg *config) *engine {

@@ -28,12 +28,10 @@ type incoming struct {
 	// wanted >= granted >= got >= taken, always; totals since the stream
 	// began. Granted is what a message that was given to the transport says.
 	wantItems            uint64
-	ahead                uint64 // how many are kept requested in the reader's name
-	waitedAt             uint64 // tookItems when the reader last found no item
 	grantItems, grantBts uint64
 	gotItems, gotBytes   uint64
 	tookItems, tookBytes uint64
-	lent                 int64 // of the budget, beyond the stream's share
+	window               window
 
 	peerLast lastWord
 	lastErr  *omni.StreamError // with wordFail
@@ -60,7 +58,7 @@ func (e *engine) newIncoming(kind uint8, id uint32, metadata []byte) *incoming {
 		e: e, kind: kind, id: id,
 		metadata:   append([]byte(nil), metadata...),
 		wantItems:  uint64(e.cfg.items),
-		ahead:      e.cfg.prefetch,
+		window:     e.cfg.firstWindow(),
 		grantItems: uint64(e.cfg.items),
 		grantBts:   uint64(e.cfg.bytes),
 	}
@@ -80,6 +78,7 @@ func (in *incoming) data(payload []byte) *omni.StreamError {
 	in.gotBytes += uint64(len(payload))
 	in.e.stats.ItemsReceived++
 	in.e.stats.BytesReceived += uint64(len(payload))
+	in.turned()
 	if in.finished {
 		in.e.stats.ItemsDropped++ // on its way when the reader canceled
 		return nil
@@ -135,8 +134,8 @@ func (in *incoming) reachEnd() error {
 	case in.finished:
 		return in.err
 	case in.peerLast == noWord:
-		in.waits() // more may come
-		return nil
+		in.window.waits++
+		return nil // more may come
 	}
 	in.atEnd = true
 	in.finishTaken()
@@ -161,28 +160,6 @@ func (in *incoming) finishTaken() {
 		in.finish(in.lastWord())
 		in.letGo(omni.CodeDone, "", false)
 	}
-}
-
-// prefetch keeps up what is requested in the reader's name, at half a window.
-func (in *incoming) prefetch() {
-	if out := in.wantItems - in.tookItems; in.ahead > 0 && out <= in.ahead/2 {
-		in.wantItems = min(in.tookItems+in.ahead, maxTotal)
-	}
-}
-
-// waits is for a reader that found no item. If it took half a window since it
-// last did, it is faster than credit goes around: the window of items doubles,
-// until that of bytes is the narrower one. A stream that trickles, or a reader
-// that always finds items, needs no wider one.
-func (in *incoming) waits() {
-	fast := in.tookItems-in.waitedAt >= in.ahead/2
-	in.waitedAt = in.tookItems
-	if !fast || in.ahead >= in.e.cfg.widest || in.ahead*in.tookBytes >= 2*uint64(in.e.cfg.window)*in.tookItems {
-		return
-	}
-	in.ahead = min(2*in.ahead, in.e.cfg.widest)
-	in.prefetch()
-	in.schedule(false)
 }
 
 // request asks for n more items in the reader's own name.
@@ -229,12 +206,6 @@ func (in *incoming) finish(err error) {
 	in.returnLent()
 	in.done.close()
 	in.changed.fire()
-}
-
-// returnLent gives back what the stream's window borrowed.
-func (in *incoming) returnLent() {
-	in.e.budget.giveBack(in.lent)
-	in.lent = 0
 }
 
 // letGo says that the application is done with the stream. The codes that
@@ -296,7 +267,9 @@ func (in *incoming) appendReply(b []byte) []byte {
 	if items <= in.grantItems && bytes <= in.grantBts {
 		return b
 	}
+	in.mark()
 	in.grantItems, in.grantBts = max(items, in.grantItems), max(bytes, in.grantBts)
+	in.fit()
 	return appendTotals(b, in.id, in.grantItems, in.grantBts)
 }
 
@@ -323,55 +296,6 @@ func (in *incoming) schedule(now bool) {
 		return
 	}
 	in.e.replying.push(&in.place, in)
-}
-
-// grants returns the totals that could be granted now: what the application
-// wants, within the stream's part of the budget. Bytes always leave room for
-// one more item of any length after all before it were taken.
-func (in *incoming) grants() (items, bytes uint64) {
-	cfg := in.e.cfg
-	ahead := min(in.wantItems-in.tookItems, maxAhead)
-	if ahead == 0 {
-		return in.tookItems, in.tookBytes
-	}
-	if in.e.dialect != nil {
-		return in.tookItems + in.affordable(ahead), maxTotal
-	}
-	window := in.window()
-	part := cfg.share() + in.lent
-	if want := window + itemCharge*int64(ahead); want > part {
-		more := in.e.budget.lend(want - part)
-		in.lent += more
-		part += more
-	}
-	// What is granted stays granted, so items get what bytes have left.
-	held := max(int64(cfg.maxItem), int64(in.grantBts-min(in.grantBts, in.tookBytes)))
-	ahead = min(ahead, uint64(max(0, part-held))/itemCharge)
-	ahead = max(ahead, in.grantItems-in.tookItems)
-	window = max(int64(cfg.maxItem), min(window, part-itemCharge*int64(ahead)))
-	return in.tookItems + ahead, max(in.grantBts, in.tookBytes+uint64(window))
-}
-
-// affordable is how many of that many items the stream can be granted ahead
-// where bytes are not counted, so that each may be as long as any.
-func (in *incoming) affordable(ahead uint64) uint64 {
-	each := in.e.cfg.share()
-	if want := each * int64(ahead-1); want > in.lent {
-		in.lent += in.e.budget.lend(want - in.lent)
-	}
-	return max(min(ahead, uint64(1+in.lent/each)), in.grantItems-in.tookItems)
-}
-
-// window is how many bytes the stream should be granted ahead of what was
-// taken. It grows with that: a stream from which little was ever taken borrows
-// little, since what it is granted is not given back while it is idle.
-func (in *incoming) window() int64 {
-	const first = 16 << 10
-	cfg := in.e.cfg
-	if in.tookBytes >= uint64(cfg.window) {
-		return cfg.window
-	}
-	return min(cfg.window, int64(cfg.maxItem)+first+4*int64(in.tookBytes))
 }
 
 // lose ends a stream that lives when the session is over. What arrived can

@@ -33,6 +33,7 @@ func (s *Session) readLoop() {
 			}
 			continue
 		}
+		s.e.now = time.Since(s.began)
 		s.e.arrived(msg)
 		s.heardLocked()
 		gone, mute := s.e.peerGone, s.e.farewell == nil
@@ -113,6 +114,7 @@ func (s *Session) nextMessage(m *message) bool {
 	for {
 		s.mu.Lock()
 		s.alive.sending = time.Time{}
+		s.e.now = time.Since(s.began)
 		s.e.pack(m)
 		s.heardLocked() // a Dialect may have answered in the peer's name
 		if m.size > 0 {

@@ -23,17 +23,17 @@ var (
 	ask    = simPlan{call: true, items: 1}
 	poke   = simPlan{call: true}
 
-	pull   = simConfig{streams: 1, items: 0, maxItem: 4}
-	tight  = simConfig{streams: 1, items: 1, maxItem: 4, bytes: 4}
-	window = simConfig{streams: 2, items: 2, maxItem: 4, bytes: 4, prefetch: 2}
+	pull     = simConfig{streams: 1, items: 0, maxItem: 4}
+	tight    = simConfig{streams: 1, items: 1, maxItem: 4, bytes: 4}
+	windowed = simConfig{streams: 2, items: 2, maxItem: 4, bytes: 4, prefetch: 2}
 )
 
 var scenarios = []scenario{
 	{"one way", tight, 0, [2][]simPlan{{oneWay}, nil}},
 	{"one way, pure pull", pull, 0, [2][]simPlan{{oneWay}, nil}},
-	{"one way, a window", window, 0, [2][]simPlan{{{items: 3}}, nil}},
+	{"one way, a window", windowed, 0, [2][]simPlan{{{items: 3}}, nil}},
 	{"one after the other", tight, 0, [2][]simPlan{{short, short}, nil}},
-	{"two at a time", window, 0, [2][]simPlan{{short, short}, nil}},
+	{"two at a time", windowed, 0, [2][]simPlan{{short, short}, nil}},
 	{"both ways", tight, 0, [2][]simPlan{{short}, {short}}},
 	{"a call", tight, 1, [2][]simPlan{{ask}, nil}},
 	{"a call and an answer of two", tight, 2, [2][]simPlan{{poke}, nil}},

@@ -33,8 +33,8 @@ type Options struct {
 	// and Budget have room; negative means none.
 	Prefetch int
 	// Window is the most bytes that a stream is granted ahead of what its
-	// reader took. Zero means 1 MiB, or MaxItem if that is more; it cannot
-	// be less than MaxItem.
+	// reader took; it cannot be less than MaxItem. Zero means what the
+	// reader and the link need, as far as Budget has it.
 	Window int
 	// Budget bounds the sum of all grants of the session, in bytes, an item
 	// counting as its length + 64. Zero means 64 MiB. MaxStreams × MaxItem
@@ -68,7 +68,6 @@ type Options struct {
 const (
 	defaultMaxItem    = 256 << 10
 	defaultMaxStreams = 128
-	defaultWindow     = 1 << 20
 	defaultBudget     = 64 << 20
 	defaultKeepAlive  = 15 * time.Second
 	defaultDrain      = 10 * time.Second
@@ -117,7 +116,7 @@ func newConfig(o *Options) (*config, error) {
 	prefetch := max(0, orDefault(o.Prefetch, omni.DefaultPrefetch))
 	c := &config{
 		prefetch:  uint64(prefetch),
-		window:    int64(orDefault(o.Window, max(defaultWindow, maxItem))),
+		window:    int64(orDefault(o.Window, math.MaxInt32)),
 		budget:    orDefault(o.Budget, budget),
 		keepAlive: orDefault(o.KeepAlive, defaultKeepAlive),
 		timeout:   orDefault(o.KeepAliveTimeout, defaultKeepAlive),

@@ -12,8 +12,9 @@ import (
 // Session carries many streams over one connection. Its methods are safe for
 // concurrent use.
 type Session struct {
-	conn transport.Conn
-	cfg  *config
+	conn  transport.Conn
+	began time.Time
+	cfg   *config
 
 	mu sync.Mutex // guards memory, never held while waiting
 	// Guarded by mu:
@@ -73,6 +74,7 @@ func newSession(conn transport.Conn, cfg *config) *Session {
 	if s.e.dialect != nil {
 		s.e.dialect.Attach(s.look)
 	}
+	s.began = time.Now()
 	s.startKeepalive()
 	go s.readLoop()
 	go s.writeLoop()
