@@ -10,7 +10,7 @@ CHECKS  ?= 10000
 DEPTH   ?= 12
 FUZZTIME ?= 1m
 
-.PHONY: help demo build test check vet laws mutants fuzz bench bench-quick microbench jsgi loc clean
+.PHONY: help demo build test check vet laws mutants fuzz bench bench-quick microbench jsgi hostile loc clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,13 @@ fuzz: ## each fuzz test for FUZZTIME
 bin/bench: FORCE
 	@mkdir -p bin
 	cd bench && $(GO) build -o ../bin/bench .
+
+bin/hostile: FORCE
+	@mkdir -p bin
+	cd hostile && $(GO) build -o ../bin/hostile .
+
+hostile: bin/hostile ## hostile peers against this project, yamux, libp2p's yamux and smux: a table, and hostile/RESULTS.md (1 min)
+	cd hostile && ../bin/hostile -out RESULTS.md
 
 bench: bin/bench ## beside what one would use instead, medians of 5: tables, bench/RESULTS.md and the plot (20 min)
 	cd bench && ../bin/bench
