@@ -27,6 +27,9 @@ func (s *Session) Accept(ctx context.Context) (*Incoming, error) {
 	for {
 		switch {
 		case s.e.over:
+			if in := s.e.nextComplete(); in != nil {
+				return &Incoming{s, in, omni.NewProducer(&readEnd{s, in})}, nil
+			}
 			return nil, s.e.overErr()
 		case s.e.admitted && len(s.e.accepts) > 0 && s.e.held < int(s.e.cfg.streams):
 			in := s.e.accepts[0]
@@ -51,6 +54,18 @@ func (in *incoming) accept() {
 	if in.e.dialect != nil {
 		in.prefetch()
 		in.schedule(true)
+	}
+}
+
+// unhold notes that the application has let go of it, and another may come.
+func (in *incoming) unhold() {
+	if !in.accepted {
+		return
+	}
+	in.accepted = false
+	in.e.held--
+	if len(in.e.accepts) > 0 {
+		in.e.acceptable.fire()
 	}
 }
 

@@ -2,8 +2,10 @@ package mux
 
 import (
 	"errors"
+	"io"
 
 	"omnistreams.dev/omni"
+	"omnistreams.dev/transport"
 )
 
 // A Dialect lets a session talk with peers of another protocol: npm09 is one.
@@ -75,7 +77,7 @@ func (e *engine) arrived(msg []byte) {
 func (e *engine) translate(m *message) {
 	for {
 		packed := m.size > 0
-		if !packed && e.dialect.Pending() {
+		if !packed && !e.over && e.dialect.Pending() {
 			m.parts = append(m.parts, nil)
 		}
 		clear(m.msgs)
@@ -83,15 +85,26 @@ func (e *engine) translate(m *message) {
 		for _, frames := range m.parts {
 			e.encode(m, frames)
 		}
-		if m.size > 0 || !packed {
+		if m.size > 0 {
+			return // what the peer would answer, it answers when it was sent
+		}
+		e.answered(m)
+		if !packed {
 			return
 		}
 		e.packFrames(m)
 	}
 }
 
-// encode is translate for one part. What the peer would answer it has
-// answered then.
+// answered takes what the peer would have answered to the messages before.
+func (e *engine) answered(m *message) {
+	if len(m.answer) > 0 {
+		e.receive(m.answer)
+		m.answer = m.answer[:0]
+	}
+}
+
+// encode is translate for one part.
 func (e *engine) encode(m *message, frames []byte) {
 	before := len(m.msgs)
 	msgs, answer, err := e.dialect.Encode(m.msgs, frames)
@@ -99,34 +112,41 @@ func (e *engine) encode(m *message, frames []byte) {
 	for _, msg := range msgs[before:] {
 		m.size += len(msg)
 	}
-	if len(answer) > 0 {
-		e.receive(answer)
-	}
+	m.answer = append(m.answer, answer...)
 	if err != nil {
 		e.fail(dialectFault(err))
 	}
 }
 
-// leave takes the connection's end between streams, which is how such a peer
-// leaves: the session is over when what came was taken.
-func (e *engine) leave() {
-	e.left = true
-	e.stopOpening(&omni.StreamError{Code: omni.CodeShuttingDown, Reason: "the peer has left", Remote: true})
-	e.shutdown.peerEnd = true
-	e.acceptable.fire()
-	for _, in := range e.theirs {
-		if in.peerLast == noWord {
-			in.ended(&omni.StreamError{Code: omni.CodeCanceled})
-		}
-	}
-	e.endIfLeft()
+// hasLeft says whether a transport ended because the peer closed it, and not
+// for an error: a Dialect's peer may give no status, or say that it goes away.
+func hasLeft(err error) bool {
+	var c *transport.CloseError
+	return err == io.EOF || errors.As(err, &c) && (c.Status == 1005 || c.Status == 1001)
 }
 
-// endIfLeft ends the session if the peer has left and nothing lives.
-func (e *engine) endIfLeft() {
-	if e.left && e.idle() {
-		e.finish(nil)
+// nextComplete takes the next stream that came with its end before the session
+// was over, nil if there is none: of a Dialect's peer it is none the worse.
+func (e *engine) nextComplete() *incoming {
+	for e.dialect != nil && len(e.accepts) > 0 {
+		in := e.accepts[0]
+		e.accepts = e.accepts[1:]
+		if in.peerLast == wordEnd && !in.finished {
+			return in
+		}
 	}
+	return nil
+}
+
+// quiet says whether nobody here has anything to do with a stream any more,
+// though a Dialect's peer may not have ended those that were canceled.
+func (e *engine) quiet() bool {
+	for _, in := range e.theirs {
+		if !in.finished {
+			return false
+		}
+	}
+	return e.dialect != nil && len(e.own) == 0 && e.unnumbered == 0
 }
 
 // atRest says whether a connection that ends now loses nothing: no stream

@@ -60,7 +60,6 @@ type engine struct {
 	farewell  *omni.StreamError // FAIL on 0 to be packed
 	broken    bool              // the peer broke a rule
 	lastGiven bool              // FAIL on 0 was packed: nothing goes after it
-	left      bool              // a Dialect's peer closed the connection between streams
 	peerGone  bool              // the peer's FAIL on 0 came, or the transport ended
 	ended     signal            // over
 
@@ -78,7 +77,6 @@ func newEngine(cfg *config) *engine {
 	}
 	if cfg.dialect != nil {
 		e.dialect = cfg.dialect()
-		e.greet()
 	}
 	return e
 }

@@ -17,7 +17,7 @@ type incoming struct {
 	metadata []byte
 	call     *call     // if kind is kindAnswer: what it answers
 	reply    *outgoing // if kind is kindCall: its answer, once opened here
-	accepted bool      // the application holds it, or did
+	accepted bool      // the application holds it, and it counts in e.held
 	noSlot   bool      // the slot is given back; of a call: when neither lives
 
 	items  [][]byte  // arrived, oldest first; items[:next] are handed out
@@ -257,6 +257,9 @@ func (in *incoming) appendReply(b []byte) []byte {
 	if in.closeDue() {
 		in.closeGiven = true
 		b = appendReason(b, frameClose, in.id, in.closeCode, in.closeReason)
+		if in.e.dialect != nil {
+			in.unhold() // the peer may never end it
+		}
 		in.release()
 		return b
 	}
@@ -320,7 +323,6 @@ func (in *incoming) release() {
 		return
 	}
 	delete(e.theirs, in.id)
-	e.endIfLeft()
 	if in.call != nil {
 		in.call.release()
 		return
@@ -336,10 +338,5 @@ func (in *incoming) releaseSlot() {
 	}
 	in.noSlot = true
 	in.e.theirSlots--
-	if in.accepted {
-		in.e.held--
-		if len(in.e.accepts) > 0 {
-			in.e.acceptable.fire()
-		}
-	}
+	in.unhold()
 }

@@ -71,12 +71,12 @@ func (s *Session) receiveErrLocked(err error) bool {
 
 // lostLocked ends the session since the transport did.
 func (s *Session) lostLocked(err error) {
-	if s.e.dialect != nil && s.e.atRest() {
-		s.e.leave()
-		return
-	}
 	s.e.peerGone = true
-	if s.e.over {
+	switch {
+	case s.e.over:
+		return
+	case s.e.dialect != nil && hasLeft(err) && s.e.atRest():
+		s.e.finish(nil) // between streams: this is how such a peer leaves
 		return
 	}
 	s.e.finish(&omni.StreamError{Code: omni.CodeInternal, Reason: "the connection ended", Cause: notEOF(err)})
@@ -89,7 +89,7 @@ func (s *Session) writeLoop() {
 	for s.nextMessage(&m) {
 		if err := s.send(&m); err != nil {
 			s.mu.Lock()
-			s.lostLocked(err)
+			s.lostLocked(notEOF(err))
 			s.unlock()
 			s.closeConn()
 			break
@@ -165,13 +165,16 @@ const (
 func (s *Session) closeConn() {
 	s.shut.Do(func() {
 		s.mu.Lock()
-		broken := s.e.broken
+		broken, reason := s.e.broken, ""
+		if broken {
+			reason = s.e.farewell.Reason
+		}
 		s.mu.Unlock()
 		// An error of closing changes nothing: the session is over.
 		c, ok := s.conn.(transport.StatusCloser)
 		switch {
 		case ok && broken:
-			_ = c.CloseStatus(statusProtocolError, "")
+			_ = c.CloseStatus(statusProtocolError, reason)
 		case ok:
 			_ = c.CloseStatus(statusNormal, "")
 		default:

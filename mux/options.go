@@ -125,6 +125,7 @@ func newConfig(o *Options) (*config, error) {
 		dialect:   o.Dialect,
 		lastID:    math.MaxUint32,
 	}
+	c.maxItem = uint32(maxItem)
 	if o.Prefetch == 0 {
 		c.widest = maxAhead
 	}
@@ -148,6 +149,8 @@ func newConfig(o *Options) (*config, error) {
 		return nil, fmt.Errorf("mux: Options.Budget is %d, over 2^53-1", c.budget)
 	case int64(streams) > c.budget/2/int64(maxItem):
 		return nil, fmt.Errorf("mux: Options.Budget: MaxStreams × MaxItem (%d × %d) is over half of it (%d)", streams, maxItem, c.budget)
+	case c.dialect != nil && int64(streams) > c.budget/2/c.share():
+		return nil, fmt.Errorf("mux: Options.Budget: MaxStreams × (MaxItem + %d) (%d × %d) is over half of it (%d)", itemCharge, streams, maxItem+itemCharge, c.budget)
 	case c.dialect == nil && int64(streams) > c.budget/4/(itemCharge*int64(max(prefetch, 1))):
 		return nil, fmt.Errorf("mux: Options.Budget: MaxStreams × Prefetch × %d (%d × %d × %d) is over a quarter of it (%d)", itemCharge, streams, prefetch, itemCharge, c.budget)
 	case c.keepAlive > maxSilence:

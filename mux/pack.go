@@ -5,7 +5,10 @@ package mux
 type message struct {
 	parts [][]byte // what the transport gets
 	size  int      // bytes in parts, or in msgs
-	msgs  [][]byte // with a Dialect: what the transport gets instead, one by one
+
+	// With a Dialect:
+	msgs   [][]byte // what the transport gets instead of parts, one by one
+	answer []byte   // what the peer answers to that
 
 	head []byte   // control frames, before all else
 	segs [][]byte // of streams; recycled when the message was sent
@@ -30,10 +33,13 @@ func (e *engine) target() int {
 // pack fills m with what is pending, in the peer's dialect. An empty m means
 // that there is nothing to send.
 func (e *engine) pack(m *message) {
-	e.packFrames(m)
-	if e.dialect != nil {
-		e.translate(m)
+	if e.dialect == nil {
+		e.packFrames(m)
+		return
 	}
+	e.answered(m) // what was packed before has been sent
+	e.packFrames(m)
+	e.translate(m)
 }
 
 // packFrames fills m with what is pending: control first, then the streams in
@@ -45,7 +51,7 @@ func (e *engine) packFrames(m *message) {
 		m.segs[i] = nil
 	}
 	clear(m.parts)
-	*m = message{parts: m.parts[:0], segs: m.segs[:0], head: m.head[:0], tail: m.tail[:0], msgs: m.msgs}
+	*m = message{parts: m.parts[:0], segs: m.segs[:0], head: m.head[:0], tail: m.tail[:0], msgs: m.msgs, answer: m.answer}
 	if e.lastGiven {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"omnistreams.dev/omni"
 	"omnistreams.dev/transport"
@@ -87,7 +88,15 @@ func (s *Session) Serve(ctx context.Context, h Handler) error {
 		in, err := s.acceptInto(ctx, slots)
 		if err != nil {
 			err = s.seeOut(ctx, err)
-			stop(err)
+			if s.e.dialect == nil {
+				stop(err)
+				return err
+			}
+			// What has come with its end can be read though the
+			// connection is lost.
+			late := time.AfterFunc(s.cfg.drain, func() { stop(err) })
+			handlers.Wait()
+			late.Stop()
 			return err
 		}
 		handlers.Go(func() {
@@ -99,10 +108,14 @@ func (s *Session) Serve(ctx context.Context, h Handler) error {
 
 // acceptInto is Accept once one of slots is taken.
 func (s *Session) acceptInto(ctx context.Context, slots chan struct{}) (*Incoming, error) {
+	over := s.done
+	if s.e.dialect != nil {
+		over = nil // there may be some to accept all the same
+	}
 	select {
 	case slots <- struct{}{}:
 		return s.Accept(ctx)
-	case <-s.done:
+	case <-over:
 		return nil, ErrClosed
 	case <-ctx.Done():
 		return nil, causeOf(ctx)

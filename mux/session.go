@@ -73,6 +73,7 @@ func newSession(conn transport.Conn, cfg *config) *Session {
 	}
 	if s.e.dialect != nil {
 		s.e.dialect.Attach(s.look)
+		s.e.greet()
 	}
 	s.began = time.Now()
 	s.startKeepalive()

@@ -165,7 +165,7 @@ func (s *shutdown) closeDue(e *engine) bool {
 }
 
 func (s *shutdown) goodbyeDue(e *engine) bool {
-	return s.endGiven && s.peerEnd && e.idle() && e.farewell == nil && !e.over
+	return s.endGiven && s.peerEnd && (e.idle() || e.quiet()) && e.farewell == nil && !e.over
 }
 
 // goodbye ends the session cleanly. FAIL on 0 with code 0 goes out.

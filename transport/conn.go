@@ -89,6 +89,18 @@ var (
 	ErrEmpty = errors.New("transport: empty message")
 )
 
+// CloseError is returned by Recv when the peer closed a WebSocket with another
+// status than 1000, for which it returns io.EOF.
+type CloseError struct {
+	Status int    // 1005 if the peer gave none
+	Reason string // the peer's words
+}
+
+// Error has both.
+func (e *CloseError) Error() string {
+	return fmt.Sprintf("transport: the peer closed with status %d, reason %.123q", e.Status, e.Reason)
+}
+
 // TooLongError says that a message is longer than it may be.
 type TooLongError struct {
 	Size  int64 // bytes of the message; if they are not known in advance, those that had come

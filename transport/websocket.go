@@ -233,7 +233,7 @@ func (c *wsConn[T, S]) explain(err error) error {
 		if code == statusGoodbye {
 			return io.EOF
 		}
-		return fmt.Errorf("transport: the peer closed with status %d, reason %.123q", code, reason)
+		return &CloseError{Status: int(code), Reason: reason}
 	}
 	if errors.Is(err, io.EOF) {
 		// The connection was cut, without a word. That is never a clean end.

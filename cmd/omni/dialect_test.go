@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -178,5 +179,69 @@ func TestDialectUsage(t *testing.T) {
 		if code, _, stderr := inProcess(t, args...); code != exitUsage || !strings.Contains(stderr, "--dialect") {
 			t.Errorf("%q: %d, %s", args, code, stderr)
 		}
+	}
+}
+
+// TestDialectManyDirectories: what has no content waits for its receiver too.
+func TestDialectManyDirectories(t *testing.T) {
+	const many = 6000
+	from, to := filepath.Join(t.TempDir(), "from"), t.TempDir()
+	for i := range many {
+		if err := os.MkdirAll(filepath.Join(from, fmt.Sprint(i)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rx := start(t, append(npm, "recv", "--dir", to, "--once", "--listen", "ws://127.0.0.1:0/x")...)
+	code, _, stderr := runTool(t, append(npm, "send", "--connect", rx.url(), from)...)
+	if code != exitOK {
+		t.Errorf("send: %d, %s", code, stderr)
+	}
+	rx.want(exitOK)
+	if got, err := os.ReadDir(filepath.Join(to, "from")); err != nil || len(got) != many {
+		t.Errorf("%d of %d directories came, %v", len(got), many, err)
+	}
+}
+
+// TestDialectDirectoriesAreBounded: a sender cannot fill the receiver's memory
+// with them.
+func TestDialectDirectoriesAreBounded(t *testing.T) {
+	in := newInbound(&receiver{total: &counts{}, oneWay: true}, &counts{})
+	e := &entry{Path: wireName(strings.Repeat("x", 10_000))}
+	n := 0
+	for in.keepForLater(e) == nil {
+		n++
+	}
+	if n < 1000 || n > laterBytes/10_000 {
+		t.Errorf("%d are kept", n)
+	}
+}
+
+// TestDialectControlBurst: an honest peer that reads may send as fast as it
+// likes.
+func TestDialectControlBurst(t *testing.T) {
+	const many = 20_000
+	p := start(t, append(npm, "echo", "--listen", "ws://127.0.0.1:0/")...)
+	conn, err := transport.Dial(t.Context(), p.url(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	back := make(chan int, 1)
+	go func() {
+		n := 0
+		for ; n < many; n++ {
+			if _, err := conn.Recv(t.Context()); err != nil {
+				break
+			}
+		}
+		back <- n
+	}()
+	for range many {
+		if err := conn.Send(t.Context(), []byte("\x05hello")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := <-back; n != many {
+		t.Errorf("%d of %d came back", n, many)
 	}
 }

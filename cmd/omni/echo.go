@@ -18,8 +18,8 @@ import (
 // answer, none in its own name.
 const echoMaxItem = 4 << 20
 
-// controlWaits is how many control messages may wait to be echoed.
-const controlWaits = 512
+// controlWaits is how many bytes of control messages may wait to be echoed.
+const controlWaits = 8 << 20
 
 // newEchoCommand is omni echo.
 func newEchoCommand(std stdio) *cobra.Command {

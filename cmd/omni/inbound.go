@@ -22,8 +22,11 @@ type inbound struct {
 	shown  *counts // of the progress display
 
 	mu    sync.Mutex
-	final *tally   // what the sender says it sent; nil until it is done
-	later []*entry // directories, until all that is in them has come; only if nothing is answered
+	final *tally // what the sender says it sent; nil until it is done
+	// Directories, until all that is in them has come; only if nothing is
+	// answered.
+	later     []*entry
+	laterSize int
 }
 
 // newInbound has no session yet; serve is given it.
@@ -204,7 +207,7 @@ func (in *inbound) content(ctx context.Context, items *omni.Producer[[]byte], p 
 func (in *inbound) had(ctx context.Context, call *mux.Incoming, e *entry, checked bool) error {
 	if in.rx.oneWay {
 		// It comes all the same, and is dropped.
-		if err := omni.ForEach(ctx, call.Producer(), func([]byte) error { return nil }); err != nil {
+		if err := in.drop(ctx, call); err != nil {
 			return in.fail(ctx, call, nil, e, err)
 		}
 	} else if err := in.agree(ctx, call, e, true); err != nil {
@@ -238,6 +241,12 @@ func reply(ctx context.Context, call *mux.Incoming, have bool) (*omni.Consumer[[
 
 // agree answers a call that has no items, once it has ended.
 func (in *inbound) agree(ctx context.Context, call *mux.Incoming, e *entry, have bool) error {
+	if in.rx.oneWay {
+		if err := in.drop(ctx, call); err != nil {
+			return in.fail(ctx, call, nil, e, err)
+		}
+		return nil
+	}
 	out, err := reply(ctx, call, have)
 	if err == nil {
 		if _, err = call.Producer().Next(ctx); err == nil {
@@ -256,10 +265,12 @@ func (in *inbound) agree(ctx context.Context, call *mux.Incoming, e *entry, have
 func (in *inbound) directory(ctx context.Context, call *mux.Incoming) error {
 	e, err := in.entryOf(call)
 	if err == nil && in.rx.oneWay {
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		in.later = append(in.later, e)
-		return nil
+		if err = in.drop(ctx, call); err == nil {
+			err = in.keepForLater(e)
+		}
+		if err == nil {
+			return nil
+		}
 	}
 	if err == nil {
 		err = in.rx.tree.directory(e)
@@ -268,6 +279,25 @@ func (in *inbound) directory(ctx context.Context, call *mux.Incoming) error {
 		return in.fail(ctx, call, nil, e, err)
 	}
 	return in.made(ctx, call, e, false, func(c *counts) { c.dirs.Add(1) })
+}
+
+// laterBytes bounds the directories that are kept, by the bytes of their paths.
+const laterBytes = 16 << 20
+
+// keepForLater keeps a directory until all that is in it has come.
+func (in *inbound) keepForLater(e *entry) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.laterSize += len(e.Path) + 100; in.laterSize > laterBytes {
+		return errors.New("too many directories at a time")
+	}
+	in.later = append(in.later, e)
+	return nil
+}
+
+// drop reads a stream to its end.
+func (in *inbound) drop(ctx context.Context, call *mux.Incoming) error {
+	return omni.ForEach(ctx, call.Producer(), func([]byte) error { return nil })
 }
 
 // makeLater makes the directories of a sender that could not wait for what is

@@ -269,13 +269,25 @@ func (tx *sender) call(ctx context.Context, metadata []byte) (call *mux.Duplex[[
 	return call, err
 }
 
+// nothing ends a stream that has no content. Where nobody answers an empty
+// item goes first, which waits until the receiver is ready for it: or a great
+// many of them would be sent at once.
+func (tx *sender) nothing(ctx context.Context, call *mux.Duplex[[]byte, []byte]) error {
+	if tx.oneWay {
+		if err := call.Out.Write(ctx, nil); err != nil {
+			return err
+		}
+	}
+	return call.Out.End()
+}
+
 // tell sends a tally and waits until the receiver has taken it.
 func (tx *sender) tell(ctx context.Context, t tally) error {
 	call, err := tx.call(ctx, encode(t))
 	if err != nil {
 		return err
 	}
-	if err = call.Out.End(); err == nil && !tx.oneWay {
+	if err = tx.nothing(ctx, call); err == nil && !tx.oneWay {
 		_, err = answered(ctx, call)
 	}
 	if err == nil {

@@ -74,7 +74,7 @@ func (w *worker) announce(ctx context.Context, e *entry, n interface{ Add(int64)
 	if err != nil {
 		return err
 	}
-	if err := call.Out.End(); err != nil {
+	if err := w.nothing(ctx, call); err != nil {
 		return err
 	}
 	if err := awaitEnd(ctx, call); err != nil {

@@ -7,30 +7,50 @@ import (
 	"omnistreams.dev/mux"
 )
 
-// maxWaiting is how many control messages of this side may wait to be sent.
-const maxWaiting = 1024
+// What a control message counts in bytes besides its length, and how many bytes
+// of them wait to be sent before WriteControl does.
+const (
+	controlCharge = 64
+	maxWaiting    = 256 << 10
+)
 
-// WriteControl queues a control message, which it copies. It goes before the
-// items that wait, and needs no credit: at most 1,024 may wait to be sent, one
-// more is an error. A Node peer that has not set onControlMessage dies of it.
-// If ctx has ended it returns the cause.
+// WriteControl sends a control message, which it copies, before the items that
+// wait. It needs no credit, but waits while 256 KiB of others have not been
+// sent. A Node peer that has not set onControlMessage dies of it. If ctx ends
+// first it returns the cause, and nothing was sent.
 func (s *Session) WriteControl(ctx context.Context, msg []byte) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if isDone(s.Done()) {
-		return sessionError(s.Session)
-	}
 	d := s.dialect
-	d.mu.Lock()
-	if len(d.out) >= maxWaiting {
-		d.mu.Unlock()
-		return fmt.Errorf("npm09: %d control messages wait to be sent", maxWaiting)
+	for {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case isDone(s.Done()):
+			return sessionError(s.Session)
+		case d.queueControl(msg):
+			d.wake()
+			return nil
+		}
+		select {
+		case <-d.sent:
+		case <-ctx.Done():
+		case <-s.Done():
+		}
 	}
+}
+
+// queueControl reports whether there was room for it.
+func (d *dialect) queueControl(msg []byte) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.outBytes > 0 && d.outBytes+len(msg)+controlCharge > maxWaiting {
+		return false
+	}
+	d.outBytes += len(msg) + controlCharge
 	d.out = append(d.out, append([]byte{npmControl}, msg...))
-	d.mu.Unlock()
-	d.wake()
-	return nil
+	if d.outBytes < maxWaiting {
+		tell(d.sent) // for another writer
+	}
+	return true
 }
 
 // ReadControl returns the next control message of the peer, which is the
@@ -63,16 +83,19 @@ func (d *dialect) nextControl() (msg []byte, ok bool) {
 		return nil, false
 	}
 	msg = d.in[0]
+	d.in[0] = nil
 	d.in = d.in[1:]
+	d.inBytes -= len(msg) + controlCharge
 	if len(d.in) > 0 {
-		d.tell()
+		tell(d.arrived)
 	}
 	return msg, true
 }
 
-func (d *dialect) tell() {
+// tell wakes one who waits, or the next who will.
+func tell(slot chan<- struct{}) {
 	select {
-	case d.arrived <- struct{}{}:
+	case slot <- struct{}{}:
 	default:
 	}
 }
@@ -84,11 +107,11 @@ func (d *dialect) giveControl(msg []byte) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.in) >= d.keep {
-		return fmt.Errorf("npm09: more than %d control messages wait to be read", d.keep)
+	if d.inBytes += len(msg) + controlCharge; d.inBytes > d.keep {
+		return fmt.Errorf("npm09: control messages of more than %d bytes wait to be read", d.keep)
 	}
 	d.in = append(d.in, append([]byte{}, msg...))
-	d.tell()
+	tell(d.arrived)
 	return nil
 }
 
@@ -102,8 +125,12 @@ func (d *dialect) Pending() bool {
 func (d *dialect) takeControl(msgs [][]byte) [][]byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if len(d.out) == 0 {
+		return msgs
+	}
 	msgs = append(msgs, d.out...)
-	d.out = nil
+	d.out, d.outBytes = nil, 0
+	tell(d.sent)
 	return msgs
 }
 

@@ -54,11 +54,12 @@ type dialect struct {
 
 	ours   [numbers]ourStream
 	theirs [numbers]theirStream
-	number map[uint32]uint8 // of ours, by their numbers in version 1
-	peers  map[uint32]uint8 // of the peer's, likewise
-	free   []uint8          // ours, the one free for longest first
-	opened uint32           // streams of the peer, ever
-	ending bool             // we open and take no more
+	number map[uint32]uint8  // of ours, by their numbers in version 1
+	peers  map[uint32]uint8  // of the peer's, likewise
+	ahead  map[uint32]*early // of those, what came early
+	free   []uint8           // ours, the one free for longest first
+	opened uint32            // streams of the peer, ever
+	ending bool              // we open and take no more
 
 	frames []byte // what Decode returned last
 
@@ -66,8 +67,11 @@ type dialect struct {
 	due     []uint32      // streams of the peer, in version 1, whose TERMINATE is
 	out     [][]byte      // control messages to be sent, as messages
 	in      [][]byte      // control messages that came
-	keep    int           // how many of those may wait
+	keep    int           // how many bytes of those may wait
+	sent    chan struct{} // one slot: there is room in out
 	arrived chan struct{} // one slot: in has grown
+
+	outBytes, inBytes int // of out and in, with controlCharge for each
 }
 
 type ourStream struct {
@@ -78,9 +82,22 @@ type ourStream struct {
 }
 
 type theirStream struct {
-	v1      uint32 // 0: none lives
-	granted uint64 // items, ever
-	ignored bool   // what comes for it means nothing
+	v1       uint32 // 0: none lives
+	granted  uint64 // items, ever
+	received uint64 // likewise
+	ignored  bool   // what comes for it means nothing
+
+	// A REQUEST that crosses END counts, in 0.9.0, for the next stream of
+	// that number, of which it is not known then.
+	stray uint64 // how many items those before may have left it
+}
+
+// early is what a stream sent before this side asked for it, to be taken when
+// it does.
+type early struct {
+	items   [][]byte
+	granted uint64 // items that the stream may have sent, ever
+	ended   bool
 }
 
 // Dialect makes what a session needs to speak this dialect, for
@@ -91,7 +108,9 @@ func newDialect(keep int) *dialect {
 	d := &dialect{
 		number:  make(map[uint32]uint8),
 		peers:   make(map[uint32]uint8),
+		ahead:   make(map[uint32]*early),
 		keep:    keep,
+		sent:    make(chan struct{}, 1),
 		arrived: make(chan struct{}, 1),
 	}
 	for k := range numbers {

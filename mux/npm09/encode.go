@@ -48,8 +48,9 @@ func (d *dialect) encode(msgs [][]byte, answer, frame []byte) ([][]byte, []byte,
 		}
 		d.release(stream) // TERMINATE is answered by silence
 	case v1Request:
-		msgs = d.request(msgs, stream, binary.BigEndian.Uint64(payload))
+		msgs, answer = d.request(msgs, answer, stream, binary.BigEndian.Uint64(payload))
 	case v1Close:
+		answer = d.dropEarly(answer, stream)
 		if code := omni.Code(binary.BigEndian.Uint32(payload)); code == codeTerminate {
 			d.terminate(stream)
 		}
@@ -105,17 +106,22 @@ func (d *dialect) release(stream uint32) {
 	d.free = append(d.free, k)
 }
 
-// request says what a total says, in portions of what a byte holds.
-func (d *dialect) request(msgs [][]byte, stream uint32, total uint64) [][]byte {
+// request says what a total says, in portions of what a byte holds. What has
+// come early need not be asked for.
+func (d *dialect) request(msgs [][]byte, answer []byte, stream uint32, total uint64) ([][]byte, []byte) {
 	k, lives := d.peers[stream]
-	if !lives {
-		return msgs
+	if !lives { // it has ended, but for what came early
+		answer, _ = d.late(answer, stream, total)
+		return msgs, answer
 	}
 	t := &d.theirs[k]
+	answer, came := d.late(answer, stream, total)
+	t.granted += came
+	t.received += came
 	for t.granted < total {
 		n := min(total-t.granted, maxCredit)
 		t.granted += n
 		msgs = append(msgs, []byte{npmRequest, k, byte(n)})
 	}
-	return msgs
+	return msgs, answer
 }

@@ -126,7 +126,7 @@ func bothWays(t *testing.T, test func(t *testing.T, weListen bool)) {
 // what our echo makes of them.
 func TestNodeDrives(t *testing.T) {
 	bothWays(t, func(t *testing.T, weListen bool) {
-		s, lines := meetNode(t, "drive", weListen, &Options{Options: mux.Options{Prefetch: -1}, Control: 10})
+		s, lines := meetNode(t, "drive", weListen, &Options{Options: mux.Options{Prefetch: -1}, Control: 1000})
 		go func() {
 			for {
 				msg, err := s.ReadControl(t.Context())
@@ -164,7 +164,7 @@ func echo(ctx context.Context, in *mux.Incoming) error {
 func TestNodeEchoes(t *testing.T) {
 	bothWays(t, func(t *testing.T, weListen bool) {
 		for _, window := range []int{1, 64, 255, 1000} {
-			s, _ := meetNode(t, "echo", weListen, &Options{Options: mux.Options{Prefetch: window}, Control: 1})
+			s, _ := meetNode(t, "echo", weListen, &Options{Options: mux.Options{Prefetch: window}, Control: 1000})
 			e := newEchoed(s)
 			var all sync.WaitGroup
 			for i := range 40 {

@@ -9,8 +9,8 @@ import (
 type Options struct {
 	// Options are those of mux; Dialect is set here.
 	mux.Options
-	// Control is how many control messages of the peer, each of up to
-	// MaxItem bytes, are kept for ReadControl; one more ends the session,
+	// Control is how many bytes of the peer's control messages are kept for
+	// ReadControl, each counting as its length + 64; more end the session,
 	// since nothing can hold the peer back. Zero means none: each is
 	// dropped when it comes.
 	Control int

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"omnistreams.dev/mux"
 	"omnistreams.dev/omni"
+	"omnistreams.dev/transport"
 )
 
 // TestWriter: a stream of ours from its opening to its end, byte by byte.
@@ -247,7 +249,7 @@ func TestHostile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, p := meet(t, &Options{Options: mux.Options{Prefetch: -1}, Control: 2})
+				s, p := meet(t, &Options{Options: mux.Options{Prefetch: -1}, Control: 130})
 				c := open(t, s, "")
 				p.want("open", create(0, ""))
 				for _, msg := range msgs {
@@ -283,7 +285,7 @@ func TestLongItem(t *testing.T) {
 // TestControl: control messages go both ways, unread ones are bounded.
 func TestControl(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, p := meet(t, &Options{Control: 3})
+		s, p := meet(t, &Options{Control: 1000})
 		must(t, s.WriteControl(t.Context(), []byte("hello")))
 		must(t, s.WriteControl(t.Context(), nil))
 		p.want("in order", "\x05hello", "\x05")
@@ -334,15 +336,13 @@ func TestConnectionEnds(t *testing.T) {
 		synctest.Wait() // it has asked for some
 		p.send(data(0, "x"), end(0), create(0, "unseen"), end(0))
 		p.conn.Close()
-		synctest.Wait()
-		if isDone(s.Done()) {
-			t.Fatal("it is over before all was taken")
-		}
+		<-s.Done()
+		must(t, s.Err())
 		_, err := s.Open(t.Context(), nil)
-		wantIs(t, "Open", err, omni.ErrShuttingDown)
+		wantIs(t, "Open", err, mux.ErrClosed)
 		unseen := accept(t, s)
 		_, err = s.Accept(t.Context())
-		wantIs(t, "Accept", err, omni.ErrShuttingDown)
+		wantIs(t, "Accept", err, mux.ErrClosed)
 		for _, want := range []struct {
 			in   *mux.Incoming
 			item string
@@ -354,8 +354,6 @@ func TestConnectionEnds(t *testing.T) {
 				t.Fatalf("got %v, want io.EOF", err)
 			}
 		}
-		<-s.Done()
-		must(t, s.Err())
 	})
 	synctest.Test(t, func(t *testing.T) {
 		s, p := meet(t, nil)
@@ -415,18 +413,27 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// TestShutdownCuts: a reader that drains may never see the END.
+// TestShutdownCuts: what still lives when ctx ends is named. A stream whose
+// reader has canceled may never see its END, and nobody waits for that.
 func TestShutdownCuts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, p := meet(t, nil)
-		p.send(create(5, "m"))
+		p.send(create(5, "m"), create(6, "canceled"))
+		accept(t, s)
 		accept(t, s).Producer().Cancel(nil)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var cut *mux.CutError
-		if err := s.Shutdown(ctx); !errors.As(err, &cut) || len(cut.Cut) != 1 || string(cut.Cut[0].Metadata) != "m" {
+		if err := s.Shutdown(ctx); !errors.As(err, &cut) || len(cut.Cut) == 0 {
 			t.Fatalf("got %v", err)
 		}
+		<-p.done
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s, p := meet(t, nil)
+		p.send(create(0, "canceled"), create(1, "never accepted"))
+		accept(t, s).Producer().Cancel(nil)
+		must(t, s.Shutdown(t.Context()))
 		<-p.done
 	})
 }
@@ -543,5 +550,25 @@ func TestClose(t *testing.T) {
 		}
 		wantIs(t, "a stream", c.Err(), mux.ErrSessionLost)
 		<-p.done
+	})
+}
+
+// TestBudgetIsTooSmall: what is set aside must fit, each item with its charge.
+func TestBudgetIsTooSmall(t *testing.T) {
+	conn, _ := transport.Pair()
+	if _, err := New(conn, &Options{Options: mux.Options{MaxItem: 4, MaxStreams: 250, Budget: 2000}}); err == nil || !strings.Contains(err.Error(), "Options.Budget") {
+		t.Fatal(err)
+	}
+}
+
+// TestOtherProtocol: a peer of version 1 is told apart.
+func TestOtherProtocol(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := meet(t, nil)
+		p.send("\x00\x00\x00\x00\x00\x00\x00\x00\x15OMNI\x01")
+		<-s.Done()
+		if err := s.Err(); err == nil || !strings.Contains(err.Error(), "omni.1") {
+			t.Fatal(err)
+		}
 	})
 }

@@ -53,7 +53,9 @@ func (d *dialect) takeDue(msgs [][]byte) (out [][]byte, answer []byte) {
 			continue
 		}
 		delete(d.peers, stream)
-		d.theirs[k] = theirStream{ignored: true}
+		t := &d.theirs[k]
+		*t = theirStream{ignored: true, stray: t.stray + t.granted - t.received}
+		delete(d.ahead, stream)
 		msgs = append(msgs, []byte{npmTerminate, k})
 		answer = appendClose(answer, v1Fail, stream, omni.CodeCanceled, "")
 	}
