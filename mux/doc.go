@@ -75,7 +75,7 @@
 // SPEC.md is the protocol. frame.go: frames as bytes. engine.go: one side of
 // the protocol without I/O, goroutines or clock; then receive.go, incoming.go
 // and items.go (the reader's half of a stream), outgoing.go (the writer's),
-// pack.go, shutdown.go, budget.go, ping.go. session.go and loops.go put it to
+// pack.go, shutdown.go, window.go, budget.go, ping.go. session.go and loops.go put it to
 // work on a connection, with keepalive.go as its clock. open.go, accept.go,
 // ends.go, typed.go and serve.go are what the application holds.
 package mux

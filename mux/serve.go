@@ -17,8 +17,9 @@ import (
 // when the session is over or did not drain in time. What the handler leaves
 // open when it returns is closed: the input is canceled, and an answer that was
 // not opened or not ended fails. The reason is the handler's error, as with
-// Cancel; if that is nil, what the input was canceled with; else code 6. A
-// panic is not recovered.
+// Cancel; if that is nil, what the input was canceled with; else code 6. Leaving
+// a loop over the input has canceled it, with code 1: to tell its writer
+// another reason cancel it with that before. A panic is not recovered.
 type Handler func(ctx context.Context, in *Incoming) error
 
 // Listener is where Serve gets its connections from: a *transport.Listener, or

@@ -16,7 +16,7 @@ import (
 //	stdio:                  this process's standard input and output
 //
 // A server of ws, wss or tls that does not choose this protocol's name (the WebSocket subprotocol
-// "omni.1", the TLS protocol "omni/1") is refused. If ctx ends first, Dial returns an error that
+// "omni.1" unless Options.NoSubprotocol, the TLS protocol "omni/1") is refused. If ctx ends first, Dial returns an error that
 // wraps its cause and nothing is left open; afterwards ctx means nothing to the Conn.
 func Dial(ctx context.Context, rawURL string, opts *Options) (Conn, error) {
 	if ctx == nil {

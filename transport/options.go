@@ -21,6 +21,10 @@ type Options struct {
 	// no other host, "*" all of them. Clients that are not web pages send no origin and are let in.
 	Origins []string
 
+	// NoSubprotocol is for WebSocket peers of another protocol, those of package npm09 for one: the
+	// subprotocol "omni.1" is neither offered nor asked for, and not chosen if it is offered.
+	NoSubprotocol bool
+
 	// Stdin and Stdout take the place of os.Stdin and os.Stdout for stdio. What of them is an
 	// io.Closer is closed with the Conn.
 	Stdin  io.Reader
@@ -39,6 +43,14 @@ const (
 	subprotocol = "omni.1" // WebSocket
 	alpn        = "omni/1" // TLS
 )
+
+// subprotocols are those to offer, or to choose from.
+func (o Options) subprotocols() []string {
+	if o.NoSubprotocol {
+		return nil
+	}
+	return []string{subprotocol}
+}
 
 // tlsFor is the caller's configuration with the application protocol that the scheme needs.
 func (o Options) tlsFor(protocol string) *tls.Config {

@@ -13,11 +13,11 @@ func dialWebSocket(ctx context.Context, a address, o Options) (Conn, error) {
 	if len(o.Header) > 0 || o.TLS != nil {
 		return nil, errors.New("a browser takes neither Options.Header nor Options.TLS")
 	}
-	ws, err := wsDial(ctx, a.String(), &wsDialOptions{Subprotocols: []string{subprotocol}})
+	ws, err := wsDial(ctx, a.String(), &wsDialOptions{Subprotocols: o.subprotocols()})
 	if err != nil {
 		return nil, err
 	}
-	if ws.Subprotocol() != subprotocol {
+	if ws.Subprotocol() != subprotocol && !o.NoSubprotocol {
 		_ = ws.CloseNow()
 		return nil, fmt.Errorf("the server does not speak the subprotocol %s", subprotocol)
 	}

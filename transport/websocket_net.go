@@ -62,7 +62,7 @@ func dialWebSocket(ctx context.Context, a address, o Options) (Conn, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	ws, err := wsDial(ctx, a.String(), &wsDialOptions{
-		HTTPClient: client, HTTPHeader: o.Header, Subprotocols: []string{subprotocol},
+		HTTPClient: client, HTTPHeader: o.Header, Subprotocols: o.subprotocols(),
 	})
 	if err != nil {
 		// The error of package http repeats the URL, which may hold a token.
@@ -72,7 +72,7 @@ func dialWebSocket(ctx context.Context, a address, o Options) (Conn, error) {
 		return nil, err
 	}
 	nc := *last.Load()
-	if ws.Subprotocol() != subprotocol {
+	if ws.Subprotocol() != subprotocol && !o.NoSubprotocol {
 		nc.Close()
 		_ = ws.CloseNow()
 		return nil, fmt.Errorf("the server does not speak the subprotocol %s", subprotocol)
@@ -83,7 +83,7 @@ func dialWebSocket(ctx context.Context, a address, o Options) (Conn, error) {
 func acceptWebSocket(w http.ResponseWriter, r *http.Request, o Options) (Conn, error) {
 	h := &hijacker{ResponseWriter: w}
 	ws, err := wsAccept(h, r, &wsAcceptOptions{
-		Subprotocols: []string{subprotocol}, OriginPatterns: o.Origins,
+		Subprotocols: o.subprotocols(), OriginPatterns: o.Origins,
 	})
 	if err != nil {
 		return nil, err

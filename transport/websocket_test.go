@@ -469,6 +469,24 @@ func TestWebSocketForeignServer(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "omni.1") {
 		t.Errorf("Dial: %v", err)
 	}
+	c, err := transport.Dial(bg, "ws"+srv.URL[len("http"):], &transport.Options{NoSubprotocol: true})
+	if err != nil {
+		t.Fatalf("Dial without a subprotocol: %v", err)
+	}
+	c.Close()
+}
+
+// Without one a client that offers it is let in, and told that it was not chosen.
+func TestWebSocketNoSubprotocol(t *testing.T) {
+	l, err := transport.Listen(bg, "ws://127.0.0.1:0/", &transport.Options{NoSubprotocol: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = transport.Dial(bg, l.URL(), nil)
+	if err == nil || !strings.Contains(err.Error(), "omni.1") {
+		t.Errorf("Dial: %v", err)
+	}
 }
 
 // A redirect could lead from TLS to none, so none is followed, and no secret of a URL is told.

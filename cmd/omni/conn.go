@@ -222,6 +222,8 @@ func (c *connection) warning() string {
 	case scheme == "unix" || scheme == "stdio" || isLoopback(c.url.Hostname()):
 		return ""
 	// The other side's certificate says nothing about who connects to us.
+	case c.npm() && c.listen != "" && (c.tlsCfg == nil || c.tlsCfg.ClientCAs == nil):
+		return "anyone who can reach this address can connect: listen at wss:// with --tls-ca to ask for client certificates"
 	case c.listen != "" && c.token == "" && (c.tlsCfg == nil || c.tlsCfg.ClientCAs == nil):
 		return "anyone who can reach this address can connect: set --token-file, or --tls-ca to ask for client certificates"
 	case c.token != "" && (c.tlsCfg == nil || c.insecure):
@@ -266,7 +268,7 @@ func (c *connection) dial(ctx context.Context) (transport.Conn, error) {
 	// A host that answers nothing at all would otherwise take minutes.
 	timed, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	conn, err := transport.Dial(timed, c.connect, &transport.Options{TLS: c.tlsCfg})
+	conn, err := transport.Dial(timed, c.connect, &transport.Options{TLS: c.tlsCfg, NoSubprotocol: c.npm()})
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -275,5 +277,5 @@ func (c *connection) dial(ctx context.Context) (transport.Conn, error) {
 
 // bind listens for the other side.
 func (c *connection) bind(ctx context.Context) (*transport.Listener, error) {
-	return transport.Listen(ctx, c.listen, &transport.Options{TLS: c.tlsCfg})
+	return transport.Listen(ctx, c.listen, &transport.Options{TLS: c.tlsCfg, NoSubprotocol: c.npm()})
 }

@@ -17,7 +17,9 @@ const dialectNpm = "npm-0.9"
 // with --dialect.
 const dialectHelp = `
 With --dialect npm-0.9 the other side is a program that uses omnistreams 0.9 of
-npm, or another omni with the same flag. `
+npm, or another omni with the same flag, over ws: or wss:. It is shown no token
+and asked for no sign of life.
+`
 
 // registerDialect adds the flag to a command.
 func (c *connection) registerDialect(cmd *cobra.Command) {

@@ -80,7 +80,7 @@ func TestDialectSendAndReceive(t *testing.T) {
 func TestDialectBrokenOff(t *testing.T) {
 	to := t.TempDir()
 	rx := start(t, append(npm, "recv", "--dir", to, "--once", "--listen", "ws://127.0.0.1:0/")...)
-	conn, err := transport.Dial(t.Context(), rx.url(), nil)
+	conn, err := transport.Dial(t.Context(), rx.url(), &transport.Options{NoSubprotocol: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestDialectPipe(t *testing.T) {
 func TestDialectEchoLives(t *testing.T) {
 	p := start(t, append(npm, "echo", "--listen", "ws://127.0.0.1:0/")...)
 	for _, msg := range []string{"\x02\x09", "text", "\x04\x00\x00", "\x00"} {
-		conn, err := transport.Dial(t.Context(), p.url(), nil)
+		conn, err := transport.Dial(t.Context(), p.url(), &transport.Options{NoSubprotocol: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +149,7 @@ func TestDialectEchoLives(t *testing.T) {
 		}
 		conn.Close()
 	}
-	conn, err := transport.Dial(t.Context(), p.url(), nil)
+	conn, err := transport.Dial(t.Context(), p.url(), &transport.Options{NoSubprotocol: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestDialectDirectoriesAreBounded(t *testing.T) {
 func TestDialectControlBurst(t *testing.T) {
 	const many = 20_000
 	p := start(t, append(npm, "echo", "--listen", "ws://127.0.0.1:0/")...)
-	conn, err := transport.Dial(t.Context(), p.url(), nil)
+	conn, err := transport.Dial(t.Context(), p.url(), &transport.Options{NoSubprotocol: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,9 +31,8 @@ func newEchoCommand(std stdio) *cobra.Command {
 same items in the same order, and the same end or failure; whoever cancels the
 answer cancels the call. Items are taken only as fast as the answer is read.
 One-way streams are refused. It is there to test other programs against.
-` + dialectHelp + `Every stream is
-then answered by a new one of the same metadata, and whoever terminates that
-terminates the first; control messages are sent back.
+` + dialectHelp + `Every stream is then answered by a new one of the same metadata, and whoever
+terminates that terminates the first; control messages are sent back.
 
 It says where it listens on standard output, or on standard error if the
 connection is stdio:. At SIGTERM or SIGINT it lets the streams that live come to
@@ -43,7 +42,8 @@ on standard error and, with stdio: or --connect, is exit code 1.
 ` + urlHelp,
 		Example: `  omni echo -l tcp://127.0.0.1:0
   omni echo -l stdio:
-  omni echo -c ws://127.0.0.1:8080/`,
+  omni echo -c ws://127.0.0.1:8080/
+  omni echo --dialect npm-0.9 -l ws://127.0.0.1:9001/omnistreams`,
 		Args: cobra.NoArgs,
 		RunE: started(func(cmd *cobra.Command, args []string) error {
 			if err := conn.prepare(""); err != nil {

@@ -32,9 +32,8 @@ does: what one reads the other writes, both ways over one call. The end of
 standard input is passed on, and what the other side still has to say is
 written after it; omni pipe ends when both sides have. It serves one
 connection. Where it listens is told on standard error.
-` + dialectHelp + `The
-side that connects opens a stream, the other one answers with one of the same
-metadata. Breaking off one direction ends the connection.
+` + dialectHelp + `The side that connects opens a stream, the other one answers with one of the
+same metadata. Breaking off one direction ends the connection.
 
 ` + urlHelp + `
   Not stdio: here, since standard input and output are what is connected.`,

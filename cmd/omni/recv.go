@@ -59,8 +59,7 @@ warning.
 Without --listen and --connect it listens at ws://127.0.0.1:0, which only this
 machine can reach. It says on standard output where it listens. With --connect,
 stdio: or --once it ends after the first sender, otherwise at SIGINT or SIGTERM.
-` + dialectHelp + `Each
-stream is then a file, a directory or a link that its metadata describes in
+` + dialectHelp + `Each stream is then a file, a directory or a link that its metadata describes in
 JSON, as omni send writes it, and the sender does not learn what became of it.
 
 ` + urlHelp,

@@ -55,8 +55,7 @@ bits.
 Each file is a stream of its own, and its SHA-256 is the last item. A file
 that the receiver has with the same size and time is not sent again, so after
 an interruption the same command sends the rest.
-` + dialectHelp + `Each
-file is then a stream whose metadata says what it is in JSON; all are sent
+` + dialectHelp + `Each file is then a stream whose metadata says what it is in JSON; all are sent
 every time, and nobody says what arrived.
 
 ` + urlHelp,

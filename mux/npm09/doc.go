@@ -7,8 +7,13 @@
 //
 // s is a mux.Session in everything but what that protocol cannot say; with
 // mux.Options{Dialect: npm09.Dialect} mux.New and mux.Serve make one as well.
-// Which of the two protocols a peer speaks cannot be told from its messages,
-// so it is always for the program to know.
+// Which of the two protocols a peer speaks is for the program to know: it is
+// not guessed.
+//
+// conn is a WebSocket without a subprotocol: transport.Dial or Listen with
+// Options.NoSubprotocol. The package itself goes to port 9001 and the path
+// /omnistreams. An answer is a stream of one's own, by convention with the
+// metadata of what it answers: in.Session().Open(ctx, in.Metadata()).
 //
 // # On the wire
 //
@@ -36,16 +41,20 @@
 //     not sent since a Node peer whose END is on its way dies of it;
 //     Terminating is for who wants it nevertheless.
 //   - The writer's Done closes when END is sent. There are no receipts.
+//   - A stream of the peer gets its first credit from Accept, not before.
+//   - A TERMINATE of the peer that crosses END ends, as in 0.9.0, the next
+//     stream of that number. A REQUEST that does is allowed for.
 //   - There are no calls: Call returns mux.ErrNoCalls. No reasons and no codes
 //     either: a writer whose stream was terminated gets code 1.
 //   - Open waits while 256 streams of this side are open.
-//   - The peer learns no limits. An item over MaxItem, items that were not
-//     requested, a stream beyond those that wait for Accept (4,096) end the
-//     session.
+//   - The peer learns no limits. An item over MaxItem, metadata over 16 KiB,
+//     items that were not requested, a stream beyond those that wait for
+//     Accept (4,096) end the session, and so does a REQUEST for 0 items: a
+//     Node peer must ask for 1 to 255, since 0.9.0 sends n modulo 256.
 //   - Ping answers itself, and a peer that vanished is noticed by the
 //     transport or when it does not read, not by its silence.
-//   - A connection that the peer closes between streams is a clean end, once
-//     what came was taken.
+//   - A connection that the peer closes between streams is a clean end. What came
+//     with its END can then be accepted and read.
 //   - In 0.9.0 an empty item and empty metadata arrive as undefined, and
 //     metadata that is absent is the same as empty.
 //

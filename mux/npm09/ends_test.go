@@ -67,9 +67,9 @@ func TestSendOfEndFails(t *testing.T) {
 		synctest.Wait()
 		f.broken.Store(true)
 		for range 100 {
-			must(t, c.Write(t.Context(), []byte("item")))
+			_ = c.Write(t.Context(), []byte("item")) // it may be lost already
 		}
-		must(t, c.End())
+		_ = c.End()
 		<-c.Done()
 		<-s.Done()
 		if c.Err() == nil && s.Err() == nil {

@@ -93,7 +93,7 @@ func meetNode(t *testing.T, role string, weListen bool, opt *Options) (*Session,
 	var conn transport.Conn
 	var lines *bufio.Scanner
 	if weListen {
-		l, err := transport.Listen(t.Context(), "ws://127.0.0.1:0/omnistreams", nil)
+		l, err := transport.Listen(t.Context(), "ws://127.0.0.1:0/omnistreams", &transport.Options{NoSubprotocol: true})
 		must(t, err)
 		defer l.Close()
 		lines = node(t, "connect", l.URL(), role)
@@ -105,7 +105,7 @@ func meetNode(t *testing.T, role string, weListen bool, opt *Options) (*Session,
 			t.Fatal("the peer does not say where it listens")
 		}
 		var err error
-		conn, err = transport.Dial(t.Context(), lines.Text(), nil)
+		conn, err = transport.Dial(t.Context(), lines.Text(), &transport.Options{NoSubprotocol: true})
 		must(t, err)
 	}
 	s, err := New(conn, opt)

@@ -16,7 +16,8 @@ const grace = 100 * time.Millisecond
 // Terminating returns p, a stream of a session, with another Cancel: it sends
 // TERMINATE, which tells the writer and frees its stream, unless END comes
 // within a tenth of a second. A Node peer whose END crosses it all the same
-// dies: it is for streams that are known not to end by themselves.
+// dies: it is for streams that are known not to end by themselves. For
+// mux.Reuse call that first.
 func Terminating(p *omni.Producer[[]byte]) *omni.Producer[[]byte] {
 	return omni.NewProducer[[]byte](terminating{p.Source()})
 }
