@@ -46,6 +46,8 @@ type engine struct {
 
 	// What waits to be packed.
 	sending  queue[outgoing] // streams with segments
+	fresh    queue[outgoing] // likewise, and they had none for a while: they go first
+	turn     uint64          // of packing segments
 	replying queue[incoming] // streams with REQUEST or CLOSE due
 	queued   int             // bytes in segments, of all streams
 	crowded  bool            // control left no room for the next segment
@@ -91,6 +93,7 @@ func (e *engine) finish(err error) {
 	for _, o := range e.own {
 		o.lose(e.lostError())
 	}
+	e.joinFresh()
 	for o := e.sending.pop(); o != nil; o = e.sending.pop() {
 		o.lose(e.lostError()) // those without a number are not in own
 	}
@@ -154,7 +157,7 @@ func (e *engine) kick() bool {
 	case !e.peerKnown:
 		return false
 	}
-	return e.sending.head != nil || e.replying.head != nil || e.shutdown.due(e) || e.dialect != nil && e.dialect.Pending()
+	return e.sending.head != nil || e.fresh.head != nil || e.replying.head != nil || e.shutdown.due(e) || e.dialect != nil && e.dialect.Pending()
 }
 
 // queue is a list of streams that wait for their turn; a stream is in it at

@@ -11,7 +11,8 @@ import (
 // packing is moving segments, and order is the order of the calls.
 type outgoing struct {
 	e       *engine
-	place   link[outgoing] // in e.sending
+	place   link[outgoing] // in e.sending or e.fresh
+	turn    uint64         // e.turn when it was packed last
 	kind    uint8
 	answers *incoming // the call that this answers, if kind is kindAnswer
 	call    *call     // if kind is kindCall
@@ -78,7 +79,19 @@ func (o *outgoing) push(seg []byte) {
 	o.segs, o.first = closeUp(o.segs, o.first)
 	o.segs = append(o.segs, seg)
 	o.count(len(seg))
-	o.e.sending.push(&o.place, o)
+	o.enqueue()
+}
+
+// enqueue puts the stream where it waits to be packed: before the others if it
+// had nothing to send for a while, so that little does not wait behind much.
+func (o *outgoing) enqueue() {
+	switch e := o.e; {
+	case o.place.queued:
+	case o.debt == 0 && e.turn-o.turn > 1:
+		e.fresh.push(&o.place, o)
+	default:
+		e.sending.push(&o.place, o)
+	}
 }
 
 // room returns the last segment if n more bytes fit into it, else a new one
@@ -155,7 +168,9 @@ func (o *outgoing) accepted(frame, item int) {
 	o.sentBytes += uint64(item)
 	o.e.stats.ItemsSent++
 	o.e.stats.BytesSent += uint64(item)
-	o.e.sending.push(&o.place, o)
+	if !o.place.queued {
+		o.enqueue()
+	}
 }
 
 // end says END. It needs no credit.
@@ -194,7 +209,7 @@ func (o *outgoing) say(w lastWord, code omni.Code, reason string) {
 		*seg = appendReason(*seg, frameFail, o.id, code, reason)
 	}
 	o.count(len(*seg) - before)
-	o.e.sending.push(&o.place, o)
+	o.enqueue()
 }
 
 // finish tells the writer how it ended. Only the first call counts.
@@ -227,6 +242,7 @@ func (o *outgoing) take() []byte {
 	if o.id == 0 {
 		o.number()
 	}
+	o.turn = o.e.turn
 	seg := o.segs[o.first]
 	o.segs[o.first] = nil
 	o.first++

@@ -87,6 +87,9 @@ func (e *engine) packFrames(m *message) {
 // behind the control of the last one: else control that comes all the time
 // would keep it waiting for ever.
 func (e *engine) nextAlone() bool {
+	if e.crowded {
+		e.joinFresh()
+	}
 	alone := e.crowded && e.sending.head != nil && e.sending.head.stream.nextSegment() > 0
 	e.crowded = false
 	return alone
@@ -114,12 +117,40 @@ func (e *engine) packReplies(m *message) {
 	}
 }
 
+// packFresh packs what streams have that had nothing for a while. What is long,
+// or does not fit into that part of the message, waits its turn with the
+// others, so that they come to theirs.
+func (e *engine) packFresh(m *message, part int) {
+	for o := e.fresh.pop(); o != nil; o = e.fresh.pop() {
+		n := o.nextSegment()
+		if n == 0 {
+			continue
+		}
+		if n <= segmentSize && m.size+len(m.head)+n <= part {
+			m.segs = append(m.segs, o.take())
+			m.size += n
+		}
+		if o.nextSegment() > 0 {
+			e.sending.push(&o.place, o)
+		}
+	}
+}
+
+// joinFresh makes the streams that would go first wait like all others.
+func (e *engine) joinFresh() {
+	for o := e.fresh.pop(); o != nil; o = e.fresh.pop() {
+		e.sending.push(&o.place, o)
+	}
+}
+
 // packSegments packs one segment of each stream in turn. A stream whose
 // segment was longer than its share of a turn sits out as many turns as it
 // took, so the streams share the transport by bytes. It reports whether there
 // is room for the tail.
 func (e *engine) packSegments(m *message) bool {
 	target := e.target()
+	e.turn++
+	e.packFresh(m, target/2)
 	for e.sending.head != nil {
 		o := e.sending.head.stream
 		n := o.nextSegment()

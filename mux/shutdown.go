@@ -54,6 +54,7 @@ func (e *engine) stopOpening(err *omni.StreamError) {
 		e.shutdown.closeErr = err
 	}
 	var kept queue[outgoing]
+	e.joinFresh()
 	for o := e.sending.pop(); o != nil; o = e.sending.pop() {
 		if o.id != 0 || o.kind == kindAnswer {
 			kept.push(&o.place, o)
