@@ -161,24 +161,27 @@ const (
 	statusProtocolError = 1002
 )
 
-// closeConn closes the connection, once.
+// closeConn closes the connection, once, and returns when it is closed.
 func (s *Session) closeConn() {
-	s.shut.Do(func() {
-		s.mu.Lock()
-		broken, reason := s.e.broken, ""
-		if broken {
-			reason = s.e.farewell.Reason
-		}
-		s.mu.Unlock()
-		// An error of closing changes nothing: the session is over.
-		c, ok := s.conn.(transport.StatusCloser)
-		switch {
-		case ok && broken:
-			_ = c.CloseStatus(statusProtocolError, reason)
-		case ok:
-			_ = c.CloseStatus(statusNormal, "")
-		default:
-			_ = s.conn.Close()
-		}
-	})
+	if s.shutting.Swap(true) {
+		<-s.shut
+		return
+	}
+	defer close(s.shut)
+	s.mu.Lock()
+	broken, reason := s.e.broken, ""
+	if broken {
+		reason = s.e.farewell.Reason
+	}
+	s.mu.Unlock()
+	// An error of closing changes nothing: the session is over.
+	c, ok := s.conn.(transport.StatusCloser)
+	switch {
+	case ok && broken:
+		_ = c.CloseStatus(statusProtocolError, reason)
+	case ok:
+		_ = c.CloseStatus(statusNormal, "")
+	default:
+		_ = s.conn.Close()
+	}
 }

@@ -3,6 +3,7 @@ package mux
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"omnistreams.dev/omni"
@@ -28,7 +29,8 @@ type Session struct {
 	readDone chan struct{} // closed when the read loop has returned
 	checked  chan struct{} // closed when CheckPeer has returned
 	done     chan struct{} // closed when all of the session's goroutines have returned
-	shut     sync.Once     // closes conn
+	shutting atomic.Bool   // somebody closes conn
+	shut     chan struct{} // closed when that is done
 }
 
 type timer = time.Timer
@@ -70,6 +72,7 @@ func newSession(conn transport.Conn, cfg *config) *Session {
 		readDone: make(chan struct{}),
 		checked:  make(chan struct{}),
 		done:     make(chan struct{}),
+		shut:     make(chan struct{}),
 	}
 	if s.e.dialect != nil {
 		s.e.dialect.Attach(s.look)

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// TestC15Windows: they grow for a reader that waits for credit to go around,
+// TestWindowsGrow: they grow for a reader that waits for credit to go around,
 // the narrower of the two at a time, and for no other.
-func TestC15Windows(t *testing.T) {
+func TestWindowsGrow(t *testing.T) {
 	all := func(granted uint64) uint64 { return granted }
 	one := func(granted uint64) uint64 { return min(1, granted) }
 	const first = 256<<10 + firstBytes
