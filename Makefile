@@ -10,7 +10,7 @@ CHECKS  ?= 10000
 DEPTH   ?= 12
 FUZZTIME ?= 1m
 
-.PHONY: help demo build test check vet laws mutants fuzz bench bench-quick microbench jsgi hostile loc clean
+.PHONY: help demo build test check vet laws mutants fuzz bench bench-quick microbench jsgi hostile attacks loc clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -74,6 +74,9 @@ bench: bin/bench ## beside what one would use instead, medians of 5: tables, ben
 
 bench-quick: bin/bench ## the most telling of these in two minutes: tables, and bench/RESULTS-quick.md
 	cd bench && ../bin/bench -quick -out RESULTS-quick.md
+
+attacks: ## every attack and fault of testdata/attacks.md, with its tests
+	@awk -F'|' '/^\| [A-Z][0-9][0-9] /{printf "%s %s\n", $$2, $$5}' testdata/attacks.md
 
 jsgi: ## a gigabyte through the JSGI echo and back, by curl and by Go
 	$(GO) run ./adapters/jsgi/examples upload
