@@ -51,7 +51,7 @@ laws: ## the laws on many more random programs (minutes)
 mutants: ## break the code on purpose: do the laws' tests notice?
 	$(GO) run ./rapid_test/mutants
 
-FUZZES := transport/FuzzFrame mux/FuzzReceive mux/FuzzFrames mux/FuzzProgram \
+FUZZES := transport/FuzzFrame mux/FuzzReceive mux/FuzzFrames mux/FuzzProgram mux/npm09/FuzzPeer \
           adapters/FuzzCodecsDecode adapters/FuzzCodecsRoundTrip rapid_test/FuzzProgram
 
 fuzz: ## each fuzz test for FUZZTIME
