@@ -9,8 +9,9 @@ COUNT   ?= 5
 CHECKS  ?= 10000
 DEPTH   ?= 12
 FUZZTIME ?= 1m
+SEEDS   ?= 10000
 
-.PHONY: help demo build test check vet laws mutants fuzz bench bench-quick microbench jsgi hostile attacks loc clean
+.PHONY: help demo build test check vet laws sim mutants fuzz bench bench-quick microbench jsgi hostile attacks loc clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -47,6 +48,9 @@ laws: ## the laws on many more random programs (minutes)
 	$(GO) test -timeout 60m ./rapid_test -rapid.checks=$(CHECKS)
 	OMNI_MODEL_DEPTH=$(DEPTH) $(GO) test -timeout 60m -run Model -v ./mux
 	OMNI_SEEDS=5000 $(GO) test -timeout 60m ./omni
+
+sim: ## sessions in virtual time with faults: SEEDS new seeds, or SEED=n to replay one
+	SEEDS=$(SEEDS) $(GO) test -race -count=1 -timeout 60m -v -run TestSim ./rapid_test/sim
 
 mutants: ## break the code on purpose: do the laws' tests notice?
 	$(GO) run ./rapid_test/mutants

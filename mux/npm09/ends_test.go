@@ -292,7 +292,7 @@ func TestRequestCrossesEnd(t *testing.T) {
 		if _, err := in.Producer().Next(t.Context()); err != io.EOF {
 			t.Fatal(err)
 		}
-		in = accept(t, s)
+		accept(t, s)
 		synctest.Wait()
 		// Now all REQUESTs arrive at the peer; the package adds them up for the sender that has the number.
 		p.mu.Lock()
