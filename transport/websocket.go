@@ -266,6 +266,9 @@ func (c *wsConn[T, S]) CloseStatus(code int, reason string) error {
 	return c.close(func() error { return c.goodbye(code, reason) })
 }
 
+// headStart is what a reader has to be in the library before a Close.
+const headStart = time.Millisecond
+
 // goodbye is the closing handshake, for a second at most. It ends the connection in any case, and
 // how that went is of no use to the caller: the peer may just have been faster.
 func (c *wsConn[T, S]) goodbye(code int, reason string) error {
@@ -279,10 +282,12 @@ func (c *wsConn[T, S]) goodbye(code int, reason string) error {
 	// The library's Close would read until the peer answers, for five seconds. A reader of ours that
 	// is there before it can be told to stop.
 	there, left := make(chan struct{}), make(chan struct{})
+	alone := false
 	go func() {
 		defer close(left)
 		select {
 		case c.receiving <- struct{}{}:
+			alone = true
 			close(there)
 		default: // a Recv is
 			close(there)
@@ -292,6 +297,12 @@ func (c *wsConn[T, S]) goodbye(code int, reason string) error {
 		<-c.receiving
 	}()
 	<-there
+	if alone {
+		// It still has a few steps to go into the library, which does not
+		// say when it is there. If Close should be faster all the same, it
+		// takes the library's five seconds.
+		time.Sleep(headStart)
+	}
 	c.sending <- struct{}{} // waits for the Write that runs
 	_ = c.ws.Close(S(code), reason)
 	<-c.sending
