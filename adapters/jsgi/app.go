@@ -20,8 +20,8 @@ var (
 
 // App is an application: it gets a request and returns the response, now or as
 // a promise. It may block, since each request has a goroutine; ctx ends, with
-// ErrClientGone or what else is the cause, when nobody waits for the response
-// any more, and with ErrAnswered when it is complete. An error is a response
+// ErrClientGone or what else is the cause, when it seems that nobody waits for the
+// response any more, and with ErrAnswered when it is complete. An error is a response
 // of status 500 and a line in the log.
 type App func(ctx context.Context, r *Request) (Result, error)
 
@@ -68,7 +68,9 @@ func (f Promise) Await(ctx context.Context) (*Response, error) {
 
 // Later is a channel that the response comes from. To close it with nothing in
 // it is to fail. Who sends to it should give it room for one response, or
-// watch the ctx of the request: nobody receives when that has ended.
+// watch the ctx of the request: nobody receives when that has ended. The Body of
+// a response that nobody receives is its sender's to cancel; one made by
+// Gateway.Stream is canceled with the request.
 type Later <-chan *Response
 
 // Await receives from c.
@@ -105,7 +107,8 @@ type Request struct {
 	Method string
 	// ScriptName and PathInfo are the target's path, in two parts: where
 	// the application is mounted, and the rest. Neither is decoded; each is
-	// empty or begins with a slash. QueryString is what follows the "?".
+	// empty or begins with a slash. (A handler before this one that changes
+	// the path, such as http.StripPrefix, has it encoded anew.) QueryString is what follows the "?".
 	ScriptName, PathInfo, QueryString string
 	// Host and Port are those that the client asked for, or else the
 	// server's; never empty. An IPv6 address has no brackets.
@@ -123,29 +126,13 @@ type Request struct {
 	// Env is for middleware and applications to put things in.
 	Env map[string]any
 	// Input is the request's body. The client is asked for more of it only
-	// when somebody listens to data and Input is not paused. Chunks belong to
-	// their listeners.
+	// when somebody listens to data and Input is not paused; but a body that
+	// fits a chunk, by its content-length, is read ahead unless the client
+	// waits to be asked. If the client goes, it breaks off with ErrClientGone.
+	// Chunks belong to their listeners.
 	Input *Stream[[]byte]
 	// JSGI is about the gateway.
 	JSGI Gateway
-}
-
-// Gateway is what a request says about the gateway that it came through.
-type Gateway struct {
-	Version [2]int            // of JSGI: {0, 3}
-	Ext     map[string][2]int // the extensions and their versions: stream, {0, 1}
-	// Error takes the application's words for the log. It goes to
-	// HandlerOptions.Errors, or to HandlerOptions.Log.
-	Error *Stream[[]byte]
-	// Stream makes streams for this request: on its queue, where Input is too,
-	// so that their listeners run one at a time; and canceled when the
-	// client goes or the response is complete. A panic of their listeners
-	// fails the request; that of a stream made elsewhere ends the process.
-	Stream func(opt *Options) *Stream[[]byte]
-	// Multithread says that requests are served at the same time, which is so;
-	// Multiprocess, RunOnce and CGI that other processes serve them too, that
-	// the process serves but one, and that it runs behind CGI, which is not so.
-	Multithread, Multiprocess, RunOnce, CGI bool
 }
 
 // Response is what an application answers.
@@ -158,11 +145,13 @@ type Response struct {
 	Headers Headers
 	// Body is the response's body; what is written to it belongs to the gateway
 	// from then on, and must not be changed. It must be closed: the
-	// response lasts until then. Nil is for the statuses that have no body.
+	// response lasts until then. Make it with Gateway.Stream or Text. Nil is
+	// for the statuses 204 and 304, which have no body, so a middleware must
+	// expect nil; Map does.
 	//
 	// The gateway listens to it when the application has returned. Until then
 	// what is written waits, unless the application has a data listener
-	// on it, which would get it instead: to look at a body, use Map.
+	// on it, which would get it instead: to look at a body, use Gateway.Map.
 	Body *Stream[[]byte]
 }
 
@@ -170,18 +159,25 @@ type Response struct {
 // single string is a list of one: Headers{"content-type": {"text/plain"}}.
 type Headers map[string][]string
 
-// Get returns the values of a header, joined by ", ", or "" if there are none.
-// The case of name does not matter.
+// Values returns the values of a header. The case of name does not matter.
+func (h Headers) Values(name string) []string { return h[strings.ToLower(name)] }
+
+// Get returns the values of a header, joined by ", ", or "" if there are none. Of
+// set-cookie that makes no sense: use Values. The case of name does not matter.
 func (h Headers) Get(name string) string {
 	return strings.Join(h[strings.ToLower(name)], ", ")
 }
 
 // Set makes values the only ones of a header; with none it removes it. The
-// case of name does not matter.
-func (h Headers) Set(name string, values ...string) {
-	if name = strings.ToLower(name); len(values) > 0 {
-		h[name] = values
-	} else {
-		delete(h, name)
+// case of name does not matter. Nil headers are made.
+func (h *Headers) Set(name string, values ...string) {
+	name = strings.ToLower(name)
+	if len(values) == 0 {
+		delete(*h, name)
+		return
 	}
+	if *h == nil {
+		*h = Headers{}
+	}
+	(*h)[name] = values
 }

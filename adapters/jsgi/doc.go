@@ -25,12 +25,16 @@
 //		}, nil
 //	}
 //
-//	http.Handle("/echo/", jsgi.NewHandler(echo, &jsgi.HandlerOptions{ScriptName: "/echo"}))
+//	h := jsgi.NewHandler(echo, &jsgi.HandlerOptions{ScriptName: "/echo"})
+//	http.Handle("/echo", h) // or ServeMux redirects this one to the other
+//	http.Handle("/echo/", h)
 //
 // The folder examples has more that run. For streams of this module, FromStream
 // makes a Producer of a Stream and ToStream a Consumer: pause and resume become
 // credit, drain becomes demand. Pump and Map join streams to each other,
-// StringStream and SliceStream make one of what is there.
+// StringStream and SliceStream make one of what is there. An application has Text,
+// Slice and Map in Request.JSGI: those are of the request's queue, where a panic
+// fails the request and not the process.
 //
 // # Turns
 //
@@ -52,7 +56,8 @@
 // A chunk belongs to the stream from Write on, and then to its listeners. It is
 // not copied, so the writer must not change it, and several listeners
 // share it. What a stream holds is bounded by Options.Buffer; a writer that
-// ignores false meets ErrFull there.
+// ignores false meets ErrFull there. After a true one more Write is taken, whatever
+// the bound.
 //
 // # Statements
 //
@@ -74,6 +79,8 @@
 //	S08  silent    They are fired when the state has changed: a Write in a pause listener
 //	               is false, in a resume listener true if nothing waits.
 //	S09  differs   True means passed on: the item comes even if Pause follows in the turn.
+//	               If its only listener is removed, no listener hears it: it waits for
+//	               the next one (S25), and Writes until then are false.
 //	S10  required  Pause in a data listener stops the data after it.
 //	S11  silent    Pauses do not nest. A call that changes nothing fires nothing.
 //	S12  required  End is not fired inside Close.
@@ -91,7 +98,8 @@
 //	S23  required  A Write in a data listener is not fired inside it. It is false, since the
 //	               stream is busy.
 //	S24  silent    All data listeners get an item, in the order of AddListener, whatever
-//	               the first of them does.
+//	               the first of them does (short of a panic). End and error come to
+//	               each in a turn of its own, a panic of another notwithstanding.
 //	S25  silent    With no data listener items wait for one, and count as buffered.
 //	               A listener that comes after the end is told of it; see Listener.
 //	S26  silent    There is no encoding: chunks have a type.
@@ -99,7 +107,9 @@
 //	S28  silent    Pause and Resume in one turn lose and double nothing.
 //	S29  silent    Pause in a drain listener does not hold back end (as S15).
 //	S30  silent    A panic in a listener is not recovered and ends the process; on the
-//	               queue of a request it ends that request.
+//	               queue of a request it breaks that stream off and fails the request,
+//	               whose other listeners are told. runtime.Goexit ends its turn alone,
+//	               and fails the request likewise.
 //	S31  silent    One drain for all Writes that were false since the last one.
 //	S32  required  A Write in a drain listener is taken, and comes later.
 //	S33  silent    The buffer has a bound, Options.Buffer, and ErrFull says so.
@@ -120,7 +130,7 @@
 // final one; content-type or content-length with 1xx, 204 and 304; names that
 // are not lower-case letters, digits, "-" and "_", with a letter first and
 // neither of the two last; a header "status"; control characters in values; a
-// content-length that is no number; a body that is no stream. The headers that
+// content-length that is no number; no body, save with 204 and 304. The headers that
 // concern one connection (connection, transfer-encoding and so on) are
 // the server's and refused too, and so is trailer: JSGI has no trailers, and
 // those of a request are dropped. An HTTP/1.0 client without a content-length

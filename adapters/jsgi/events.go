@@ -1,5 +1,7 @@
 package jsgi
 
+import "slices"
+
 // Listener is what somebody wants to hear of a stream; what is nil is not
 // heard. The funcs run on the stream's queue, one at a time, in the order in
 // which the listeners were added.
@@ -23,7 +25,9 @@ type Listener[T any] struct {
 }
 
 // AddListener attaches l, all its funcs in one step. What it returns detaches
-// them; an event that is being fired may still reach them.
+// them; an event that is being fired may still reach them, one that is to come
+// does not. Items that nobody listens to any more wait for the next data listener,
+// also one that a Write has answered with true.
 func (s *Stream[T]) AddListener(l Listener[T]) (remove func()) {
 	if l.Data == nil && l.End == nil && l.Error == nil && l.Drain == nil && l.Pause == nil && l.Resume == nil {
 		panic("jsgi: AddListener with no func")
@@ -50,25 +54,20 @@ func (s *Stream[T]) removeListener(l *Listener[T]) {
 			if l.Data != nil {
 				s.readers--
 			}
-			return
+			break
 		}
 	}
+	s.late = slices.DeleteFunc(s.late, func(have *Listener[T]) bool { return have == l })
 }
 
 // lateLocked has l called for what it has missed: the stream's end, or a drain.
 func (s *Stream[T]) lateLocked(l *Listener[T]) {
-	var f func()
-	switch {
-	case s.over && s.err == nil:
-		f = l.End
-	case s.over && l.Error != nil:
-		err := s.err
-		f = func() { l.Error(err) }
-	case !s.over && s.drains && !s.owed:
-		f = l.Drain
+	missed := s.drains && !s.owed && l.Drain != nil
+	if s.over {
+		missed = s.err == nil && l.End != nil || s.err != nil && l.Error != nil
 	}
-	if f != nil {
-		s.late = append(s.late, f)
+	if missed {
+		s.late = append(s.late, l)
 		s.scheduleLocked()
 	}
 }
@@ -89,10 +88,10 @@ const (
 // own, so there is time for others, and for the writes of a listener, between.
 func (s *Stream[T]) nextLocked() event {
 	switch {
-	case len(s.late) > 0:
-		return late
-	case s.over:
+	case s.over && len(s.late) == 0:
 		return nothing
+	case s.over:
+		return late
 	case s.moves > 0:
 		return move
 	case len(s.items) > 0:
@@ -102,6 +101,8 @@ func (s *Stream[T]) nextLocked() event {
 		return nothing
 	case s.owed:
 		return drain
+	case len(s.late) > 0: // a drain, which is true only now that the buffer is empty
+		return late
 	case s.closed:
 		return end
 	}
@@ -122,26 +123,59 @@ func (s *Stream[T]) scheduleLocked() {
 }
 
 // coming reports whether an item or the end is sure to be fired without
-// anybody's doing.
+// anybody's doing, or was.
 func (s *Stream[T]) coming() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over {
-		return false
+	if len(s.items) > 0 {
+		return s.flowsLocked()
 	}
-	return len(s.items) > 0 && s.flowsLocked() || len(s.items) == 0 && s.closed
+	return s.closed
 }
 
-// turn fires one event, on the queue, with no lock held while listeners run.
+// turn fires one event, on the queue, and sees to the next, even if a listener
+// does not return.
 func (s *Stream[T]) turn() {
+	returned := false
+	defer func() {
+		if !returned && s.q.caught != nil {
+			// Listeners have missed the event: the stream must not go on
+			// as if they had not.
+			s.Cancel(s.q.caught(recover()))
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.firing, s.scheduled = false, false
+		s.scheduleLocked()
+		if s.idleLocked() {
+			s.changedLocked()
+		}
+	}()
+	s.fire()
+	returned = true
+}
+
+// fire fires one event, with no lock held while listeners run.
+func (s *Stream[T]) fire() {
 	s.mu.Lock()
+	if s.nextLocked() == end {
+		s.overLocked() // which makes all listeners late
+	}
 	ls := s.listeners
 	switch s.nextLocked() {
 	case late:
-		f := s.late[0]
+		l := s.late[0]
 		s.late = s.late[1:]
+		over, err := s.over, s.err
 		s.mu.Unlock()
-		f()
+		switch {
+		case !over:
+			l.Drain()
+		case err == nil:
+			l.End()
+		default:
+			l.Error(err)
+		}
 	case move:
 		// They alternate, and the last is what holds now.
 		pause := s.paused == (s.moves%2 == 1)
@@ -159,27 +193,16 @@ func (s *Stream[T]) turn() {
 		}
 	case drain:
 		s.owed, s.drains = false, true
+		s.late = nil // they hear this one
 		s.mu.Unlock()
 		for _, l := range ls {
 			if l.Drain != nil {
 				l.Drain()
 			}
 		}
-	case end:
-		s.overLocked()
-		err := s.err
-		s.mu.Unlock()
-		fireEnd(ls, err)
 	default: // canceled meanwhile, or paused
 		s.mu.Unlock()
 	}
-	s.mu.Lock()
-	s.firing, s.scheduled = false, false
-	s.scheduleLocked()
-	if s.idleLocked() {
-		s.changedLocked()
-	}
-	s.mu.Unlock()
 }
 
 // popLocked takes the first item.
@@ -202,17 +225,6 @@ func fireMove[T any](ls []*Listener[T], pause bool) {
 		}
 		if f != nil {
 			f()
-		}
-	}
-}
-
-func fireEnd[T any](ls []*Listener[T], err error) {
-	for _, l := range ls {
-		switch {
-		case err == nil && l.End != nil:
-			l.End()
-		case err != nil && l.Error != nil:
-			l.Error(err)
 		}
 	}
 }

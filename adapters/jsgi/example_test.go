@@ -112,7 +112,7 @@ func ExampleNewHandler() {
 		return &jsgi.Response{
 			Status:  200,
 			Headers: jsgi.Headers{"content-type": {"text/plain"}},
-			Body:    jsgi.StringStream("Hello World, from " + r.PathInfo),
+			Body:    r.JSGI.Text("Hello World, from " + r.PathInfo),
 		}, nil
 	}
 	get(jsgi.NewHandler(hello, nil), "/here")
@@ -124,7 +124,7 @@ func ExamplePromise() {
 	app := func(ctx context.Context, r *jsgi.Request) (jsgi.Result, error) {
 		return jsgi.Promise(func(ctx context.Context) (*jsgi.Response, error) {
 			// Here it may wait, for what else and for ctx.
-			return &jsgi.Response{Status: 200, Body: jsgi.StringStream("later")}, nil
+			return &jsgi.Response{Status: 200, Body: r.JSGI.Text("later")}, nil
 		}), nil
 	}
 	get(jsgi.NewHandler(app, nil), "/")
@@ -139,7 +139,7 @@ func ExampleChain() {
 			if err != nil {
 				return nil, err
 			}
-			res.Body = jsgi.Map(res.Body, func(b []byte) ([]byte, error) {
+			res.Body = r.JSGI.Map(res.Body, func(b []byte) ([]byte, error) {
 				return []byte(strings.ToUpper(string(b))), nil
 			})
 			return res, nil
@@ -149,13 +149,13 @@ func ExampleChain() {
 	found := func(next jsgi.App) jsgi.App {
 		return func(ctx context.Context, r *jsgi.Request) (jsgi.Result, error) {
 			if r.PathInfo != "/" {
-				return &jsgi.Response{Status: 404, Body: jsgi.StringStream("nothing here")}, nil
+				return &jsgi.Response{Status: 404, Body: r.JSGI.Text("nothing here")}, nil
 			}
 			return next(ctx, r)
 		}
 	}
 	app := func(ctx context.Context, r *jsgi.Request) (jsgi.Result, error) {
-		return &jsgi.Response{Status: 200, Body: jsgi.StringStream("hello")}, nil
+		return &jsgi.Response{Status: 200, Body: r.JSGI.Text("hello")}, nil
 	}
 	h := jsgi.NewHandler(jsgi.Chain(shout, found)(app), nil)
 	get(h, "/")

@@ -3,6 +3,7 @@ package jsgi
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,12 +20,20 @@ const grace = 50 * time.Millisecond
 // which it throws away. It would wait for ever.
 const linger = 500 * time.Millisecond
 
+// pieces is how often a body that fits a chunk is read before anybody listens, so
+// that the next request finds its beginning, and a client that goes is noticed,
+// although the application does not look at the body. Most come in one piece.
+const pieces = 16
+
 // input reads a request's body into a stream, as that is ready for more, so
 // that at most one chunk waits in it.
 type input struct {
 	s      *Stream[[]byte]
 	read   atomic.Bool   // the body was read to its end
 	joined chan struct{} // closed when the goroutine has returned
+
+	ahead   int           // reads that nobody needs to ask for
+	settled chan struct{} // closed after these; not if the goroutine returns before
 
 	// For a client that waits for "100 Continue", which it cannot get any
 	// more once the response has begun: a ctx that ends, with errNothing, when
@@ -36,7 +45,7 @@ type input struct {
 // startInput starts the goroutine, if there is a body. It ends with the body,
 // or with the exchange, whose finish joins it.
 func startInput(x *exchange, s *Stream[[]byte]) *input {
-	in := &input{s: s, joined: make(chan struct{})}
+	in := &input{s: s, joined: make(chan struct{}), settled: make(chan struct{})}
 	if x.r.Body == nil || x.r.Body == http.NoBody {
 		in.read.Store(true)
 		s.Close()
@@ -48,6 +57,8 @@ func startInput(x *exchange, s *Stream[[]byte]) *input {
 	_ = x.out.EnableFullDuplex()
 	if x.r.Header.Get("Expect") != "" {
 		in.asking, in.asked = context.WithCancelCause(x.ctx)
+	} else if n := x.r.ContentLength; n > 0 && n <= int64(x.h.opt.ChunkSize) {
+		in.ahead = pieces
 	}
 	go in.readLoop(x)
 	return in
@@ -59,11 +70,17 @@ func (in *input) readLoop(x *exchange) {
 		defer in.asked(errNothing)
 	}
 	size := x.h.opt.ChunkSize
+	if n := x.r.ContentLength; n > 0 && n < int64(size) {
+		size = int(n)
+	}
 	buf := make([]byte, size)
-	for {
-		// Not a byte is read before somebody wants it: a client that expects
-		// "100 Continue" gets it here.
-		if in.s.Ready(x.ctx) != nil {
+	for i := 0; ; i++ {
+		if i == in.ahead {
+			close(in.settled)
+		}
+		// Else not a byte is read before somebody wants it: a client that
+		// expects "100 Continue" gets it here.
+		if i >= in.ahead && in.s.Ready(x.ctx) != nil {
 			return // it is over: canceled by the application or with x.ctx
 		}
 		n, err := x.r.Body.Read(buf)
@@ -90,10 +107,33 @@ func (in *input) readLoop(x *exchange) {
 			in.s.Close()
 			return
 		default:
-			in.s.CloseWithError(fmt.Errorf("jsgi: request body: %w", err))
+			in.s.CloseWithError(x.readError(err))
 			return
 		}
 	}
+}
+
+// settle waits until what is read ahead was read, if the client has sent it.
+func (in *input) settle() {
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-in.settled:
+	case <-in.joined:
+	case <-timer.C:
+	}
+}
+
+// readError is what Input breaks off with when a read has failed with err: that
+// the client has gone, unless it is there and has sent what is no body, or too
+// much or too late for the server.
+func (x *exchange) readError(err error) error {
+	var tooLarge *http.MaxBytesError
+	if cutByServer(err) || errors.As(err, &tooLarge) ||
+		x.r.ProtoMajor == 1 && x.r.Context().Err() == nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("jsgi: request body: %w", err)
+	}
+	return fmt.Errorf("%w: request body: %w", ErrClientGone, err)
 }
 
 // unasked returns a ctx that ends when the client was told to send, if it
@@ -120,8 +160,7 @@ func (in *input) join(x *exchange) {
 	case <-timer.C:
 	}
 	if x.out.SetReadDeadline(time.Unix(1, 0)) != nil {
-		_ = x.r.Body.Close() // not the server's own: all that can be done
-		return
+		return // not the server's own, which interrupts the read when this has returned
 	}
 	<-in.joined // the deadline stays: the server would wait for the rest as well
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"os"
 
 	"omnistreams.dev/omni"
 )
@@ -32,10 +34,9 @@ func (x *exchange) answer(res *Response) {
 		x.fail(err)
 		return
 	}
-	header := x.w.Header()
-	header["Content-Type"] = nil // net/http would guess one
+	x.header = http.Header{"Content-Type": nil} // net/http would guess one
 	for name, values := range res.Headers {
-		header[http.CanonicalHeaderKey(name)] = values
+		x.header[http.CanonicalHeaderKey(name)] = values
 	}
 	if x.r.Method == http.MethodHead || !hasBody(res.Status) {
 		if res.Body != nil {
@@ -57,6 +58,10 @@ func (x *exchange) begin(status int) {
 		return
 	}
 	x.begun = true
+	maps.Copy(x.w.Header(), x.header)
+	if x.r.ProtoMajor == 1 {
+		x.input.settle()
+	}
 	if x.r.ProtoMajor == 1 && !x.input.read.Load() {
 		// Where the next request would begin is not known for sure, should
 		// the rest of the body not be read.
@@ -111,9 +116,23 @@ func (x *exchange) write(res *Response, b []byte) error {
 	x.begin(res.Status)
 	x.dirty = true
 	if _, err := x.w.Write(b); err != nil {
-		return fmt.Errorf("%w: %w", ErrClientGone, err)
+		return writeError(err)
 	}
 	return nil
+}
+
+// writeError is what a response breaks off with when a write has failed with err:
+// that the client has gone, unless it was the server that has given up.
+func writeError(err error) error {
+	if cutByServer(err) {
+		return fmt.Errorf("jsgi: the response was cut: %w", err)
+	}
+	return fmt.Errorf("%w: %w", ErrClientGone, err)
+}
+
+// cutByServer reports whether err comes of a time limit of the server's own.
+func cutByServer(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, http.ErrHandlerTimeout)
 }
 
 // next returns the next chunk. Before it waits for one that is not on its way,
@@ -132,8 +151,15 @@ func (x *exchange) next(res *Response, p *omni.Producer[[]byte]) ([]byte, error)
 		x.begin(res.Status)
 		x.dirty = false
 		if err := x.out.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return nil, fmt.Errorf("%w: %w", ErrClientGone, err)
+			return nil, writeError(err)
 		}
 	}
-	return p.Next(x.ctx)
+	if b, err = p.Next(x.client); !errors.Is(err, ErrClientGone) || x.ctx.Err() != nil {
+		return b, err
+	}
+	// An HTTP/1 client that has only shut down its sending side looks the same,
+	// so what is on its way is sent; the writes tell.
+	ctx, cancel := context.WithTimeoutCause(x.ctx, grace, ErrClientGone)
+	defer cancel()
+	return p.Next(ctx)
 }

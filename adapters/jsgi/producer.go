@@ -11,8 +11,10 @@ import (
 // FromStream returns s as a Producer: pause and resume become credit. s
 // is paused while nothing is asked for, so that its writer is told false, and
 // resumed by a Request, Next or a loop; no item comes out that nobody has
-// asked for. The end and an error cross, the error after the items before it
-// unless it was a Cancel; a Cancel of the Producer cancels s. If ctx ends
+// asked for. (One that a Write has answered with true before is fired in spite of
+// the pause; it waits in the Producer.) The end and an error cross, the error
+// after the items before it. A Cancel of s drops what is still in s, and crosses
+// behind what has been fired. A Cancel of the Producer cancels s. If ctx ends
 // first, s is canceled with its cause.
 //
 // s belongs to the Producer from now on: nobody else may resume it, but other
@@ -80,6 +82,7 @@ func (p *source[T]) Request(n uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.askLocked(uint64(n))
+	p.wakeLocked() // an item may be here that nobody has asked for, see FromStream
 }
 
 func (p *source[T]) askLocked(n uint64) {
@@ -99,7 +102,7 @@ func (p *source[T]) Next(ctx context.Context, ask bool) (v T, err error) {
 			if err = p.err; err == nil {
 				err = io.EOF
 			}
-		case len(p.items) > 0 && p.taken < p.asked || ask && len(p.items) > 0:
+		case len(p.items) > 0 && (ask || p.taken < p.asked):
 			v = p.popLocked()
 		case p.last != nil && len(p.items) == 0:
 			err = p.last

@@ -13,10 +13,17 @@ func Pump[T any](from, to *Stream[T]) {
 
 // Map returns the stream of f(v) for every v of s, joined to s as Pump does,
 // on the queue of s. f runs on that queue and must not block. An error of f
-// cancels s, and is how the returned stream breaks off.
+// cancels s, and is how the returned stream breaks off. Of nil it returns nil: a
+// response without a body stays so.
+//
+// A panic of f is one of a listener of s: for the streams of a request use
+// Gateway.Map, which keeps it from ending the process.
 func Map[T, U any](s *Stream[T], f func(v T) (U, error)) *Stream[U] {
-	if s == nil || f == nil {
-		panic("jsgi: Map with a nil Stream or func")
+	if f == nil {
+		panic("jsgi: Map with a nil func")
+	}
+	if s == nil {
+		return nil
 	}
 	to := NewStream[U](&Options{Queue: s.q})
 	pump(s, to, f)
@@ -40,16 +47,21 @@ func pump[T, U any](from *Stream[T], to *Stream[U], f func(T) (U, error)) {
 			case err != nil:
 				from.Cancel(err)
 			case !on:
-				from.Pause()
-				if !to.owes() {
-					// On another queue, to has drained before the pause.
-					from.Resume()
-				}
+				hold(from, to)
 			}
 		},
 		End:   to.Close,
 		Error: to.CloseWithError,
 	})
+}
+
+// hold pauses from until to drains.
+func hold[T, U any](from *Stream[T], to *Stream[U]) {
+	from.Pause()
+	if !to.owes() {
+		// On another queue, to has drained before the pause.
+		from.Resume()
+	}
 }
 
 // owes reports whether a drain event is still to come.
@@ -61,7 +73,8 @@ func (s *Stream[T]) owes() bool {
 
 // SliceStream returns a stream that has vs buffered and is closed: the first
 // listener to data gets them. vs belongs to it from now on. It starts no
-// goroutine, and needs no bound, since nothing is added.
+// goroutine, and needs no bound, since nothing is added. For a response's body
+// use Gateway.Slice.
 func SliceStream[T any](vs ...T) *Stream[T] {
 	s := NewStream[T](nil)
 	s.items = vs
@@ -71,7 +84,7 @@ func SliceStream[T any](vs ...T) *Stream[T] {
 }
 
 // StringStream returns a stream of one item, the bytes of text, that is closed.
-// Of an empty text it has none.
+// Of an empty text it has none. For a response's body use Gateway.Text.
 func StringStream(text string) *Stream[[]byte] {
 	if text == "" {
 		return SliceStream[[]byte]()

@@ -11,12 +11,13 @@ import "sync"
 // queue of idle streams costs nothing. A func that blocks holds up the queue.
 type Queue struct {
 	mu      sync.Mutex
-	turns   []func() // in order; those that run now are not here any more
+	turns   []func() // in order; the one that runs now is not here any more
 	running bool
 
-	// caught gets what a turn panics with, and the queue stops for good. Set
-	// by the gateway before the first turn; nil lets the panic end the process.
-	caught func(v any)
+	// caught gets what a stream's turn panics with (nil if it has called
+	// runtime.Goexit), and returns what the stream is canceled with. Set by the
+	// gateway before the first turn; nil lets the panic end the process.
+	caught func(v any) error
 }
 
 // Go puts f on the queue, as a turn of its own, and returns at once: f runs
@@ -37,26 +38,30 @@ func (q *Queue) Go(f func()) {
 
 // work is the queue's goroutine. It ends when nothing is pending.
 func (q *Queue) work() {
-	if q.caught != nil {
-		defer func() {
-			if v := recover(); v != nil {
-				q.caught(v) // running stays true: nobody works the rest off
-			}
-		}()
-	}
-	for {
-		q.mu.Lock()
-		if len(q.turns) == 0 {
-			q.running = false
-			q.turns = nil
-			q.mu.Unlock()
-			return
+	over := false
+	defer func() {
+		if !over {
+			go q.work() // runtime.Goexit in a turn ends that turn only
 		}
-		turns := q.turns
+	}()
+	for turn := q.next(); turn != nil; turn = q.next() {
+		turn()
+	}
+	over = true
+}
+
+// next takes the first turn. It returns nil if there is none, and then counts
+// on the goroutine to end.
+func (q *Queue) next() func() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.turns) == 0 {
+		q.running = false
 		q.turns = nil
-		q.mu.Unlock()
-		for _, turn := range turns {
-			turn()
-		}
+		return nil
 	}
+	turn := q.turns[0]
+	q.turns[0] = nil // for the collector
+	q.turns = q.turns[1:]
+	return turn
 }

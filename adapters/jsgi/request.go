@@ -3,13 +3,14 @@ package jsgi
 import (
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
 // newRequest is r as JSGI has it, without its streams, for an application that
 // is mounted at script. It reports false if the path is not below that.
 func newRequest(r *http.Request, script string) (*Request, bool) {
-	path := r.URL.EscapedPath()
+	path := sentPath(r)
 	if !strings.HasPrefix(path, "/") {
 		path = "" // OPTIONS * and CONNECT have none
 	}
@@ -49,6 +50,16 @@ func newRequest(r *http.Request, script string) (*Request, bool) {
 		q.RemoteAddr = host
 	}
 	return q, true
+}
+
+// sentPath returns the path as the client has sent it. What a handler before this
+// one has changed, and a target with a host, is encoded anew.
+func sentPath(r *http.Request) string {
+	sent, _, _ := strings.Cut(r.RequestURI, "?")
+	if path, err := url.PathUnescape(sent); err == nil && path == r.URL.Path {
+		return sent
+	}
+	return r.URL.EscapedPath()
 }
 
 // hostPort returns what the client has asked for, or else the server's own.

@@ -37,7 +37,7 @@ func checkResponse(r *Response) (length int64, err error) {
 		// net/http sends these by itself, before the final response.
 		return -1, broken("the status %d is not a final one", r.Status)
 	case r.Body == nil && hasBody(r.Status):
-		return -1, broken("the body is not a stream")
+		return -1, broken("a response with status %d needs a Body; it is nil (an empty StringStream is one)", r.Status)
 	}
 	return contentLength(r.Headers)
 }

@@ -45,8 +45,13 @@ func forbiddenResponses() []forbidden {
 		{"underscore last", header("a_", "v"), "header name"},
 		{"not ASCII", header("ä", "v"), "header name"},
 		{"status as a header", header("status", "200"), "status"},
-		{"hop by hop", header("transfer-encoding", "chunked"), "server's"},
+		{"connection", header("connection", "close"), "server's"},
+		{"keep-alive", header("keep-alive", "timeout=1"), "server's"},
+		{"proxy-connection", header("proxy-connection", "close"), "server's"},
+		{"te", header("te", "trailers"), "server's"},
+		{"transfer-encoding", header("transfer-encoding", "chunked"), "server's"},
 		{"trailer", header("trailer", "x"), "server's"},
+		{"upgrade", header("upgrade", "h2c"), "server's"},
 		{"line break in a value", header("a", "v\r\nb: c"), "control character"},
 		{"bare line feed", header("a", "v\nb"), "control character"},
 		{"second value", header("a", "fine", "\x00"), "control character"},
@@ -57,7 +62,7 @@ func forbiddenResponses() []forbidden {
 		{"length with a sign", header("content-length", "+4"), "number of bytes"},
 		{"two lengths", header("content-length", "4", "4"), "number of bytes"},
 		{"length beyond numbers", header("content-length", "99999999999999999999"), "number of bytes"},
-		{"no body", func() *jsgi.Response { return &jsgi.Response{Status: 200} }, "not a stream"},
+		{"no body", func() *jsgi.Response { return &jsgi.Response{Status: 405} }, "status 405 needs a Body"},
 	}
 }
 

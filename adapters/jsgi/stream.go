@@ -23,8 +23,9 @@ var (
 
 // Options are the settings of a Stream. A nil *Options means all defaults.
 type Options struct {
-	// Buffer is how many items may wait in the stream. Zero means
-	// DefaultBuffer; less is taken as one.
+	// Buffer is how many items may wait in the stream, beside the one that is
+	// on its way after a Write that returned true. Zero means DefaultBuffer;
+	// less is taken as one.
 	Buffer int
 	// Queue fires the stream's events. Nil means one of the stream's own.
 	Queue *Queue
@@ -39,7 +40,9 @@ type Stream[T any] struct {
 	mu        sync.Mutex
 	listeners []*Listener[T] // in order of registration; replaced, never changed
 	readers   int            // how many of them have Data
-	late      []func()       // what listeners missed that came too late for it
+	late      []*Listener[T] // these are still to be told of the end; or of a drain that they came too late for
+	tap       func(v T)      // hears what is written whatever is paused, in turns of its own; nil for none
+	leave     func() bool    // stops watching what may cancel the stream; nil for nothing
 
 	items  []T  // accepted, and not fired yet
 	passed bool // items[0] was answered with true, so pause does not hold it
@@ -75,8 +78,9 @@ func NewStream[T any](opt *Options) *Stream[T] {
 }
 
 // Write sends v down the stream. It returns true if v goes on at once: its data
-// event is the next one, and comes even if the stream is paused before. It
-// returns false if v is buffered; a drain event then comes when the
+// event is the next one, and comes even if the stream is paused before. (If the
+// last data listener is removed before, it waits for the next one.) It returns
+// false if v is buffered; a drain event then comes when the
 // buffer has emptied. Until that event every Write returns false.
 //
 // An error says that v was not taken: ErrFull if the buffer is at its bound,
@@ -91,14 +95,26 @@ func (s *Stream[T]) Write(v T) (bool, error) {
 		return false, ErrClosed
 	case s.idleLocked():
 		s.passed = true
-	case len(s.items) >= s.bound:
+	case s.waitingLocked() >= s.bound:
 		return false, ErrFull
 	default:
 		s.owed = true
 	}
 	s.items = append(s.items, v)
+	if s.tap != nil {
+		s.q.Go(func() { s.tap(v) })
+	}
 	s.scheduleLocked()
 	return s.passed && len(s.items) == 1, nil
+}
+
+// waitingLocked returns how many items count against the bound: all but one that
+// was answered with true. Nobody was told to stop for that.
+func (s *Stream[T]) waitingLocked() int {
+	if s.passed {
+		return len(s.items) - 1
+	}
+	return len(s.items)
 }
 
 // idleLocked reports whether an item that is written now goes on at once.
@@ -145,11 +161,8 @@ func (s *Stream[T]) Cancel(err error) {
 		return
 	}
 	s.closed, s.err = true, causeOf(err)
-	s.items, s.passed, s.owed, s.late = nil, false, false, nil
+	s.items, s.passed, s.owed = nil, false, false
 	s.overLocked()
-	for _, l := range s.listeners {
-		s.lateLocked(l)
-	}
 }
 
 // Pause holds back data events, save for an item whose Write returned true.
@@ -233,11 +246,20 @@ func (s *Stream[T]) changedLocked() {
 	}
 }
 
+// overLocked ends the stream. Each listener is told so in a turn of its own, so
+// that a panic of one does not keep it from the others.
 func (s *Stream[T]) overLocked() {
 	s.over = true
 	s.moves = 0
+	s.late = nil
+	for _, l := range s.listeners {
+		s.lateLocked(l)
+	}
 	close(s.done)
 	s.changedLocked()
+	if s.leave != nil {
+		s.leave()
+	}
 }
 
 // causeOf is what a stream ends with that is broken off with err.

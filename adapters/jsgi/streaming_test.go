@@ -103,7 +103,7 @@ func (p *pattern) Read(b []byte) (int, error) {
 // A large body comes back whole, while what lives in this process, which is
 // client and server both, stays small.
 func TestLargeEchoKeepsMemoryFlat(t *testing.T) {
-	const size, most = 64 << 20, 24 << 20
+	const size, most = 32 << 20, 12 << 20
 	both(t, echo, nil, func(t *testing.T, g *gateway) {
 		sent, back := sha256.New(), sha256.New()
 		runtime.GC()
@@ -221,7 +221,7 @@ func TestPausedInputStopsTheClient(t *testing.T) {
 		return jsgi.Later(done), nil
 	}
 	both(t, app, nil, func(t *testing.T, g *gateway) {
-		const size = 64 << 20
+		const size = 40 << 20
 		var sent atomic.Int64
 		got := make(chan string, 1)
 		go func() {

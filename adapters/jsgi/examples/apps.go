@@ -11,11 +11,11 @@ import (
 	"omnistreams.dev/adapters/jsgi"
 )
 
-func hello(context.Context, *jsgi.Request) (jsgi.Result, error) {
+func hello(_ context.Context, r *jsgi.Request) (jsgi.Result, error) {
 	return &jsgi.Response{
 		Status:  200,
 		Headers: jsgi.Headers{"content-type": {"text/plain"}},
-		Body:    jsgi.StringStream("Hello World\n"),
+		Body:    r.JSGI.Text("Hello World\n"),
 	}, nil
 }
 
@@ -46,7 +46,7 @@ func rot13(next jsgi.App) jsgi.App {
 		if err != nil {
 			return nil, err
 		}
-		res.Body = jsgi.Map(res.Body, turn)
+		res.Body = r.JSGI.Map(res.Body, turn) // a 204 has none, and keeps none
 		return res, nil
 	}
 }
@@ -77,7 +77,7 @@ func form(_ context.Context, r *jsgi.Request) (jsgi.Result, error) {
 
 // memory answers with the bytes of this process's heap that are in use, and,
 // where the system says so, with the most memory that it has ever had.
-func memory(context.Context, *jsgi.Request) (jsgi.Result, error) {
+func memory(_ context.Context, r *jsgi.Request) (jsgi.Result, error) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	most := 0
@@ -88,6 +88,6 @@ func memory(context.Context, *jsgi.Request) (jsgi.Result, error) {
 	return &jsgi.Response{
 		Status:  200,
 		Headers: jsgi.Headers{"content-type": {"text/plain"}},
-		Body:    jsgi.StringStream(fmt.Sprintf("%d %d\n", m.HeapInuse, most<<10)),
+		Body:    r.JSGI.Text(fmt.Sprintf("%d %d\n", m.HeapInuse, most<<10)),
 	}, nil
 }

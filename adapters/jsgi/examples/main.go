@@ -50,7 +50,7 @@ func main() {
 	}
 	l, err := net.Listen("tcp", *addr)
 	if err != nil {
-		log.Fatal(err)
+		log.Fatalf("%v\n(-addr says another address: -addr 127.0.0.1:0 is any that is free)", err)
 	}
 	base := "http://" + l.Addr().String()
 	fmt.Println(base) // the first line is for upload
@@ -60,6 +60,9 @@ curl --data 'to and fro' %[1]s/echo
 echo 'Uryyb Jbeyq' | curl --data-binary @- %[1]s/rot13
 curl --data 'name=value' %[1]s/form   (or open it in a browser)
 curl -NT - %[1]s/echo   (type lines; each comes back at once)
+curl %[1]s/memory   (bytes of the heap in use, and the most memory ever)
+
+go run ./adapters/jsgi/examples upload   (a gigabyte through the echo, with figures)
 `, base)
 	log.Fatal(server().Serve(l))
 }
