@@ -20,7 +20,7 @@ type victim struct {
 }
 
 var victims = []victim{
-	{"omnistreams", "omnistreams.dev", "128 streams, 64 items and 1 MiB of credit at most, 64 MiB for all streams, items of 256 KiB", true,
+	{"omnistreams", "omnistreams.dev", "128 streams, 64 items and 272 KiB of credit at first and windows that grow, 64 MiB for all streams, items of 256 KiB", true,
 		func() wire { return &oursWire{} }, oursSession},
 	{"yamux", "github.com/hashicorp/yamux", "256 streams not yet accepted, 256 KiB of credit per stream; its log is discarded", true,
 		func() wire { return yamuxWire{} }, yamuxSession},

@@ -66,7 +66,7 @@ func echo(ctx context.Context, conn *connection, out *output) error {
 	if w := conn.warning(); w != "" {
 		out.warn("", w)
 	}
-	opt := conn.options(mux.Options{Prefetch: -1}) // what is asked for is what is asked of the answer
+	opt := conn.options(mux.Options{Prefetch: -1, Window: max(1<<20, int(conn.maxItem))}) // what is asked for is what is asked of the answer
 	if conn.connect == "" {
 		l, err := conn.bind(ctx)
 		if err != nil {
