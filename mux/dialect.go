@@ -41,10 +41,6 @@ type Dialect interface {
 // ErrNoCalls is returned by Call on a session whose Dialect has none.
 var ErrNoCalls = errors.New("mux: the session's dialect has no calls")
 
-// backlog is how many streams of a Dialect's peer may have come and not been
-// accepted: it cannot be told how many are welcome. None is granted any item.
-const backlog = 4096
-
 // greet has both say HELLO, of which the peer knows nothing.
 func (e *engine) greet() {
 	e.helloGiven = true

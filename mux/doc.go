@@ -52,7 +52,9 @@
 //     Options.MaxStreams, of which refused and finished ones count until the
 //     application has let go of them.
 //   - A peer that breaks a rule is told which, and its session ends. One that
-//     has vanished is noticed within KeepAlive + KeepAliveTimeout. Either way
+//     has vanished is noticed within KeepAlive + KeepAliveTimeout, one that
+//     sends a message for ever or reads nothing by MessageTimeout and
+//     WriteTimeout; limits.go has them all. Either way
 //     every call returns, and every stream that lived ends with
 //     ErrSessionLost, never with io.EOF: what was not finished is not known to
 //     have arrived. Other sessions are not affected.
@@ -70,12 +72,21 @@
 // cuts at once. Either returns when the session's goroutines have; Done is
 // for whoever did not call them, and Err is nil after a clean end.
 //
+// # Why is it stuck
+//
+// Snapshot lists the streams that live: who waits for whom, since when, the
+// credit and what has moved. Watch waits until one is stuck for a time and
+// returns a StallError that names it. An Observer in the Options of many
+// sessions counts how they end, every refusal and timeout among it, logs that
+// to a slog.Logger, and shows counters and snapshots as an expvar.Var.
+//
 // # Reading order
 //
 // SPEC.md is the protocol. frame.go: frames as bytes. engine.go: one side of
 // the protocol without I/O, goroutines or clock; then receive.go, incoming.go
 // and items.go (the reader's half of a stream), outgoing.go (the writer's),
 // pack.go, shutdown.go, window.go, budget.go, ping.go. session.go and loops.go put it to
-// work on a connection, with keepalive.go as its clock. open.go, accept.go,
-// ends.go, typed.go and serve.go are what the application holds.
+// work on a connection, with keepalive.go as its clock and limits.go for its bounds. open.go, accept.go,
+// ends.go, typed.go and serve.go are what the application holds; snapshot.go,
+// watch.go and observer.go look on.
 package mux

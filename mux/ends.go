@@ -77,12 +77,18 @@ func (w *writeEnd) writeFrame(ctx context.Context, frame []byte) (kept bool, err
 
 // awaitRoom waits, with mu held, until an item of n bytes can be accepted.
 func (w *writeEnd) awaitRoom(ctx context.Context, n int) error {
+	// Fast path: it need not wait.
+	ok, err := w.o.writeState(n)
+	if ok || err != nil {
+		return err
+	}
+	w.o.waiting.enter(w.s.clockLocked())
+	defer w.o.waiting.leave()
 	for {
-		ok, err := w.o.writeState(n)
-		if ok || err != nil {
+		if err := w.s.await(ctx, &w.o.changed); err != nil {
 			return err
 		}
-		if err := w.s.await(ctx, &w.o.changed); err != nil {
+		if ok, err := w.o.writeState(n); ok || err != nil {
 			return err
 		}
 	}
@@ -156,6 +162,7 @@ func (r *readEnd) Request(n uint32) {
 func (r *readEnd) Next(ctx context.Context, ask bool) ([]byte, error) {
 	r.s.mu.Lock()
 	for {
+		r.s.clockLocked()
 		item, ok, err := r.in.take()
 		if ok || err != nil {
 			r.s.unlock()
@@ -196,6 +203,7 @@ func (r *readEnd) awaitItem(ctx context.Context, ask bool) error {
 // Took implements omni.ChunkSource.
 func (r *readEnd) Took(n int) {
 	r.s.mu.Lock()
+	r.s.clockLocked()
 	r.in.tookOf(n)
 	r.s.unlock()
 }

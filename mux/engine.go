@@ -37,6 +37,7 @@ type engine struct {
 	ownSlots   int // of the peer's streams in use by us
 	theirSlots int // of ours in use by the peer
 	slotFree   signal
+	opening    waiters // calls of Open and Call
 
 	accepts    []*incoming // not handed to the application yet
 	held       int         // handed to the application, and not let go
@@ -61,6 +62,7 @@ type engine struct {
 	err       error             // why; nil after a clean shutdown
 	farewell  *omni.StreamError // FAIL on 0 to be packed
 	broken    bool              // the peer broke a rule
+	lateness  lateness          // what was late, if that is why
 	lastGiven bool              // FAIL on 0 was packed: nothing goes after it
 	peerGone  bool              // the peer's FAIL on 0 came, or the transport ended
 	ended     signal            // over
@@ -132,6 +134,24 @@ func (e *engine) fail(reason *omni.StreamError) {
 	e.farewell = reason
 	e.broken = reason.Code != omni.CodeRefused
 	e.finish(reason)
+}
+
+// lateness is what did not come in time.
+type lateness uint8
+
+const (
+	notLate lateness = iota
+	lateHello
+	lateMessage
+	lateWrite
+	latePong
+	lateDrain
+)
+
+// late makes the error for what was late.
+func (e *engine) late(what lateness, rule int, format string, args ...any) *omni.StreamError {
+	e.lateness = what
+	return fault(rule, omni.CodeTimeout, format, args...)
 }
 
 // openError says why no new stream can be opened, nil if one can.

@@ -35,16 +35,10 @@ func (t frameType) String() string {
 	return fmt.Sprintf("type %d", uint8(t))
 }
 
-// The protocol's limits, in bytes unless said otherwise.
 const (
-	headerSize   = 9         // type u8, stream u32, length u32
-	helloSize    = 21        // of HELLO's payload before the metadata
-	maxMetadata  = 16 << 10  // of HELLO and OPEN
-	maxReason    = 1 << 10   // of FAIL and CLOSE
-	maxItemLimit = 1 << 24   // the longest max_item that HELLO may say
-	minMessage   = 64 << 10  // every side takes messages up to this
-	maxTotal     = 1<<53 - 1 // of REQUEST's totals; for bytes: not counted
-	version      = 1
+	headerSize = 9  // type u8, stream u32, length u32
+	helloSize  = 21 // of HELLO's payload before the metadata
+	version    = 1
 )
 
 const magic = "OMNI"

@@ -3,6 +3,7 @@ package mux
 import (
 	"io"
 	"sync/atomic"
+	"time"
 
 	"omnistreams.dev/omni"
 )
@@ -32,6 +33,7 @@ type incoming struct {
 	gotItems, gotBytes   uint64
 	tookItems, tookBytes uint64
 	window               window
+	moved                time.Duration // when a frame or item went or came last, see engine.now
 
 	peerLast lastWord
 	lastErr  *omni.StreamError // with wordFail
@@ -55,7 +57,7 @@ type incoming struct {
 // newIncoming returns a stream with the credit that HELLO gave.
 func (e *engine) newIncoming(kind uint8, id uint32, metadata []byte) *incoming {
 	in := &incoming{
-		e: e, kind: kind, id: id,
+		e: e, kind: kind, id: id, moved: e.now,
 		metadata:   append([]byte(nil), metadata...),
 		wantItems:  uint64(e.cfg.items),
 		window:     e.cfg.firstWindow(),
@@ -76,6 +78,7 @@ func (in *incoming) data(payload []byte) *omni.StreamError {
 	}
 	in.gotItems++
 	in.gotBytes += uint64(len(payload))
+	in.moved = in.e.now
 	in.e.stats.ItemsReceived++
 	in.e.stats.BytesReceived += uint64(len(payload))
 	in.turned()
@@ -90,7 +93,7 @@ func (in *incoming) data(payload []byte) *omni.StreamError {
 
 // ended takes the peer's last word; failed is nil for END.
 func (in *incoming) ended(failed *omni.StreamError) {
-	in.peerLast = wordEnd
+	in.peerLast, in.moved = wordEnd, in.e.now
 	if failed != nil {
 		in.peerLast, in.lastErr = wordFail, failed
 	}
@@ -122,6 +125,7 @@ func (in *incoming) take() (item []byte, ok bool, err error) {
 func (in *incoming) took(items, bytes uint64) {
 	in.tookItems += items
 	in.tookBytes += bytes
+	in.moved = in.e.now
 	in.prefetch()
 	in.schedule(false)
 }
@@ -224,6 +228,9 @@ func (in *incoming) letGo(code omni.Code, reason string, refusal bool) {
 // refuse closes a stream of which nothing was looked at, and a call that
 // will not be answered.
 func (in *incoming) refuse(code omni.Code, reason string) {
+	if !in.refusal && !in.closeGiven {
+		in.e.stats.Refused++
+	}
 	in.finish(&omni.StreamError{Code: code, Reason: reason})
 	in.letGo(code, reason, true)
 }
@@ -255,7 +262,7 @@ func (in *incoming) appendReply(b []byte) []byte {
 		return b
 	}
 	if in.closeDue() {
-		in.closeGiven = true
+		in.closeGiven, in.moved = true, in.e.now
 		b = appendReason(b, frameClose, in.id, in.closeCode, in.closeReason)
 		if in.e.dialect != nil {
 			in.unhold() // the peer may never end it
@@ -271,6 +278,7 @@ func (in *incoming) appendReply(b []byte) []byte {
 		return b
 	}
 	in.mark()
+	in.moved = in.e.now
 	in.grantItems, in.grantBts = max(items, in.grantItems), max(bytes, in.grantBts)
 	in.fit()
 	return appendTotals(b, in.id, in.grantItems, in.grantBts)

@@ -36,6 +36,7 @@ func (e *engine) run(msg []byte) (rest []byte) {
 	e.lively = true
 	e.stats.ItemsReceived += in.gotItems - items
 	e.stats.BytesReceived += in.gotBytes - bytes
+	in.moved = e.now
 	in.turned()
 	in.changed.fire()
 	return msg

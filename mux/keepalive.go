@@ -5,18 +5,19 @@ import (
 	"time"
 
 	"omnistreams.dev/omni"
+	"omnistreams.dev/transport"
 )
 
-// helloTimeout is how long the peer's HELLO may take.
-const helloTimeout = 10 * time.Second
-
 // keepalive notices a peer that is silent, late or does not read. It is one
-// timer and no goroutine.
+// timer and no goroutine: the timer is set for the first moment at which
+// something would be late if nothing happened until then, and looks again.
 type keepalive struct {
 	timer   *time.Timer
+	inside  transport.ProgressReporter // of the transport; nil if it is none
 	started time.Time
 	heard   time.Time // something came that proves the peer alive
-	pinged  time.Time // our PING for the silence since then; zero for none
+	pinged  time.Time // our PING for that was wanted, or has gone out; zero for none
+	carried bool      // the message on its way has a PING of ours
 	sending time.Time // the transport has had a message since; zero for none
 }
 
@@ -24,8 +25,17 @@ func (s *Session) startKeepalive() {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.alive.started, s.alive.heard = now, now
-	s.alive.timer = time.AfterFunc(min(helloTimeout, s.cfg.keepAlive), s.tick)
+	k := &s.alive
+	k.inside, _ = s.conn.(transport.ProgressReporter)
+	k.started, k.heard = now, now
+	k.timer = time.AfterFunc(s.cfg.firstLook(), s.tick)
+}
+
+// firstLook is when something may be late for the first time. No two looks are
+// further apart than any limit is long, so that what began behind the one is
+// not late before the next.
+func (c *config) firstLook() time.Duration {
+	return min(helloTimeout, c.keepAlive, c.message, c.write)
 }
 
 // heardLocked is called when a message has come. What proves nothing, a PONG
@@ -33,11 +43,15 @@ func (s *Session) startKeepalive() {
 func (s *Session) heardLocked() {
 	if s.e.lively {
 		s.e.lively = false
-		s.alive.heard = time.Now()
-		if !s.alive.pinged.IsZero() {
-			s.alive.pinged = time.Time{}
-			s.alive.timer.Reset(s.cfg.keepAlive) // it is set for the PONG
-		}
+		s.heardAtLocked(time.Now())
+	}
+}
+
+func (s *Session) heardAtLocked(at time.Time) {
+	s.alive.heard = at
+	if !s.alive.pinged.IsZero() {
+		s.alive.pinged = time.Time{}
+		s.alive.timer.Reset(s.cfg.keepAlive) // it is set for the PONG
 	}
 }
 
@@ -48,36 +62,85 @@ func (s *Session) tick() {
 	if s.e.over {
 		return
 	}
-	now, k := time.Now(), &s.alive
-	if !s.e.peerKnown {
-		if late := now.Sub(k.started); late < helloTimeout {
-			k.timer.Reset(min(helloTimeout-late, s.cfg.keepAlive))
-			return
-		}
-		s.e.fail(fault(1, omni.CodeTimeout, "HELLO did not come within %v", helloTimeout))
+	now := time.Now()
+	s.e.now = now.Sub(s.began)
+	next, late := s.lateLocked(now)
+	if late != nil {
+		s.e.fail(late)
 		return
 	}
-	var next time.Duration
-	silence := now.Sub(k.heard)
-	switch {
-	case !k.sending.IsZero() && now.Sub(k.sending) >= s.cfg.keepAlive+s.cfg.timeout:
-		s.e.fail(fault(11, omni.CodeTimeout, "the peer did not read for %v", now.Sub(k.sending)))
-		return
-	case !k.pinged.IsZero():
-		waited := now.Sub(k.pinged)
-		if waited >= s.cfg.timeout {
-			s.e.fail(fault(11, omni.CodeTimeout, "the peer was silent for %v", silence))
-			return
+	s.alive.timer.Reset(min(next, s.cfg.firstLook()))
+}
+
+// lateLocked returns what is late, or else how long nothing will be.
+func (s *Session) lateLocked(now time.Time) (next time.Duration, late *omni.StreamError) {
+	k, cfg := &s.alive, s.cfg
+	if left := helloTimeout - now.Sub(k.started); !s.e.peerKnown {
+		if left <= 0 {
+			return 0, s.e.late(lateHello, 1, "HELLO did not come within %v", helloTimeout)
 		}
-		next = s.cfg.timeout - waited
-	case silence >= s.cfg.keepAlive:
+		return left, nil
+	}
+	next = cfg.keepAlive
+	moved := k.sending
+	if k.inside != nil {
+		in, out := k.inside.Progress()
+		if !in.Began.IsZero() {
+			left := cfg.message - now.Sub(in.Began)
+			if left <= 0 {
+				return 0, s.e.late(lateMessage, 0, "a message that began %v ago is not complete", now.Sub(in.Began))
+			}
+			next = min(next, left)
+		}
+		if in.Moved.After(k.heard) {
+			s.heardAtLocked(in.Moved)
+		}
+		if out.Moved.After(moved) {
+			moved = out.Moved
+		}
+	}
+	if !k.sending.IsZero() {
+		left := cfg.write - now.Sub(moved)
+		if left <= 0 {
+			return 0, s.e.late(lateWrite, 11, "the peer did not read for %v", now.Sub(moved))
+		}
+		next = min(next, left)
+	}
+	left, late := s.silenceLocked(now, moved)
+	return min(next, left), late
+}
+
+// sentLocked is called when the transport has taken a message. Only now has a
+// PING in it gone out: the peer looks at no part of a message.
+func (k *keepalive) sentLocked(now time.Time) {
+	if k.carried && !k.pinged.IsZero() {
+		k.pinged = now
+	}
+	k.carried = false
+}
+
+// silenceLocked is lateLocked for a peer of which nothing is heard. A PING
+// in or behind a long message has not gone out: that is not the peer's fault
+// as long as the message moves, which it did last at moved.
+func (s *Session) silenceLocked(now, moved time.Time) (next time.Duration, late *omni.StreamError) {
+	k, cfg := &s.alive, s.cfg
+	silence := now.Sub(k.heard)
+	if k.pinged.IsZero() && silence >= cfg.keepAlive {
 		k.pinged = now
 		s.e.ping.next()
-		next = s.cfg.timeout
-	default:
-		next = s.cfg.keepAlive - silence
 	}
-	k.timer.Reset(next)
+	pinged := k.pinged
+	if (k.carried || s.e.ping.unsent()) && moved.After(pinged) {
+		pinged = moved
+	}
+	if k.pinged.IsZero() {
+		return cfg.keepAlive - silence, nil
+	}
+	left := cfg.timeout - now.Sub(pinged)
+	if left <= 0 {
+		return 0, s.e.late(latePong, 11, "the peer was silent for %v", silence)
+	}
+	return left, nil
 }
 
 // Ping sends a PING and returns how long its PONG took. If ctx ends first it

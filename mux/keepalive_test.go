@@ -236,6 +236,8 @@ func TestK05Options(t *testing.T) {
 		{"KeepAlive", Options{KeepAlive: -1}},
 		{"KeepAliveTimeout", Options{KeepAliveTimeout: -time.Second}},
 		{"DrainTimeout", Options{DrainTimeout: -1}},
+		{"MessageTimeout", Options{MessageTimeout: -1}},
+		{"WriteTimeout", Options{WriteTimeout: maxSilence + 1}},
 	} {
 		ca, cb := transport.Pair()
 		s, err := New(ca, &row.opt)

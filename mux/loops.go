@@ -105,6 +105,7 @@ func (s *Session) writeLoop() {
 	s.alive.timer.Stop()
 	s.mu.Unlock()
 	<-s.checked
+	s.cfg.observer.ended(s)
 	close(s.done)
 }
 
@@ -114,11 +115,15 @@ func (s *Session) nextMessage(m *message) bool {
 	for {
 		s.mu.Lock()
 		s.alive.sending = time.Time{}
-		s.e.now = time.Since(s.began)
+		now := time.Now()
+		s.e.now = now.Sub(s.began)
+		s.alive.sentLocked(now)
+		before := s.e.ping.given
 		s.e.pack(m)
+		s.alive.carried = s.e.ping.given > before
 		s.heardLocked() // a Dialect may have answered in the peer's name
 		if m.size > 0 {
-			s.alive.sending = time.Now()
+			s.alive.sending = now
 			s.unlock() // packing the goodbye ends the session
 			return true
 		}

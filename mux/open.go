@@ -92,14 +92,23 @@ func (s *Session) awaitSlot(ctx context.Context, metadata []byte, call bool) err
 	if call && s.e.dialect != nil {
 		return ErrNoCalls
 	}
-	for {
+	waiting := &s.e.opening
+	for waits := false; ; {
 		if err := s.awaitReady(ctx); err != nil {
 			return err
 		}
+		now := s.clockLocked()
 		wait, err := s.e.takeSlot(call)
 		if wait == nil {
+			waiting.since = now // the others wait for the next
 			return err
 		}
+		if !waits {
+			waits = true
+			waiting.enter(now)
+			defer waiting.leave()
+		}
+		waiting.call = call
 		if err := s.await(ctx, wait); err != nil {
 			return err
 		}

@@ -46,13 +46,23 @@ type Options struct {
 	Budget int64
 	// KeepAlive is how long a peer may be silent before it is sent a PING.
 	// Zero means 15 s. It cannot be turned off: without it a peer that
-	// vanished would never be noticed. The longest message must cross the
-	// link within KeepAlive + KeepAliveTimeout, since nothing is heard of
-	// the peer before all of it is there.
+	// vanished would never be noticed. Any byte of a message that is under
+	// way breaks the silence, if conn is a transport.ProgressReporter; else
+	// only a whole message does.
 	KeepAlive time.Duration
 	// KeepAliveTimeout is how long it may then go on being silent before
 	// the session ends with code 7. Zero means 15 s.
 	KeepAliveTimeout time.Duration
+	// MessageTimeout is how long a message of the peer may take from its
+	// first byte to its last before the session ends with code 7: at 30 s,
+	// which zero means, a link of 70 kbit/s has time for a message of
+	// 256 KiB. It needs a transport.ProgressReporter, too.
+	MessageTimeout time.Duration
+	// WriteTimeout is how long the transport may take none of the bytes that
+	// it was given, as when the peer does not read, before the session ends
+	// with code 7. Zero means 30 s. Progress is seen in steps of 60 KiB, or
+	// if conn is no transport.ProgressReporter of whole messages.
+	WriteTimeout time.Duration
 	// Dialect, if not nil, makes the Dialect of each session, for peers that
 	// speak another protocol: npm09.Dialect is one. MaxStreams, MaxItem and
 	// Prefetch are not told to such a peer. Zero then means 256 for
@@ -60,32 +70,13 @@ type Options struct {
 	// for Budget, of which MaxStreams × MaxItem is set aside and the rest
 	// lent.
 	Dialect func() Dialect
+	// Observer, if not nil, counts what happens to the session, and may log
+	// it. Many sessions share one.
+	Observer *Observer
 	// DrainTimeout is how long Serve lets sessions drain after its ctx has
 	// ended. Zero means 10 s.
 	DrainTimeout time.Duration
 }
-
-const (
-	defaultMaxItem    = 256 << 10
-	defaultMaxStreams = 128
-	defaultBudget     = 64 << 20
-	defaultKeepAlive  = 15 * time.Second
-	defaultDrain      = 10 * time.Second
-
-	// With a Dialect, since every item is charged MaxItem.
-	dialectStreams = 256
-	dialectBudget  = 256 << 20
-
-	// itemCharge is what an item costs of the budget besides its length,
-	// so that empty items are bounded too.
-	itemCharge = 64
-	// maxSilence bounds the keepalive's times, so that their sum is one.
-	maxSilence = 365 * 24 * time.Hour
-
-	// maxAhead is how many items a stream is granted at most ahead of what
-	// was taken.
-	maxAhead = 1 << 16
-)
 
 // config is Options with the defaults filled in, checked.
 type config struct {
@@ -96,9 +87,12 @@ type config struct {
 	budget    int64
 	keepAlive time.Duration
 	timeout   time.Duration
+	message   time.Duration
+	write     time.Duration
 	drain     time.Duration
 	check     func([]byte) error
 	dialect   func() Dialect
+	observer  *Observer
 	backlog   uint64 // streams that may come beyond hello.streams
 	lastID    uint32 // the highest stream number; lower in tests
 }
@@ -119,10 +113,13 @@ func newConfig(o *Options) (*config, error) {
 		window:    int64(orDefault(o.Window, math.MaxInt32)),
 		budget:    orDefault(o.Budget, budget),
 		keepAlive: orDefault(o.KeepAlive, defaultKeepAlive),
-		timeout:   orDefault(o.KeepAliveTimeout, defaultKeepAlive),
+		timeout:   orDefault(o.KeepAliveTimeout, defaultKeepAliveTimeout),
+		message:   orDefault(o.MessageTimeout, defaultMessageTimeout),
+		write:     orDefault(o.WriteTimeout, defaultWriteTimeout),
 		drain:     orDefault(o.DrainTimeout, defaultDrain),
 		check:     o.CheckPeer,
 		dialect:   o.Dialect,
+		observer:  o.Observer,
 		lastID:    math.MaxUint32,
 	}
 	c.maxItem = uint32(maxItem)
@@ -153,16 +150,9 @@ func newConfig(o *Options) (*config, error) {
 		return nil, fmt.Errorf("mux: Options.Budget: MaxStreams × (MaxItem + %d) (%d × %d) is over half of it (%d)", itemCharge, streams, maxItem+itemCharge, c.budget)
 	case c.dialect == nil && int64(streams) > c.budget/4/(itemCharge*int64(max(prefetch, 1))):
 		return nil, fmt.Errorf("mux: Options.Budget: MaxStreams × Prefetch × %d (%d × %d × %d) is over a quarter of it (%d)", itemCharge, streams, prefetch, itemCharge, c.budget)
-	case c.keepAlive > maxSilence:
-		return nil, fmt.Errorf("mux: Options.KeepAlive is %v, over %v", c.keepAlive, maxSilence)
-	case c.timeout > maxSilence:
-		return nil, fmt.Errorf("mux: Options.KeepAliveTimeout is %v, over %v", c.timeout, maxSilence)
-	case c.keepAlive < 0:
-		return nil, fmt.Errorf("mux: Options.KeepAlive is negative: %v", c.keepAlive)
-	case c.timeout < 0:
-		return nil, fmt.Errorf("mux: Options.KeepAliveTimeout is negative: %v", c.timeout)
-	case c.drain < 0:
-		return nil, fmt.Errorf("mux: Options.DrainTimeout is negative: %v", c.drain)
+	}
+	if err := c.checkTimes(); err != nil {
+		return nil, err
 	}
 	c.hello = hello{
 		version:  version,
@@ -176,6 +166,28 @@ func newConfig(o *Options) (*config, error) {
 		c.items, c.bytes, c.backlog = 0, 0, backlog
 	}
 	return c, nil
+}
+
+// checkTimes returns an error that names the first time that cannot work.
+func (c *config) checkTimes() error {
+	for _, t := range []struct {
+		field string
+		time.Duration
+	}{
+		{"KeepAlive", c.keepAlive},
+		{"KeepAliveTimeout", c.timeout},
+		{"MessageTimeout", c.message},
+		{"WriteTimeout", c.write},
+		{"DrainTimeout", c.drain},
+	} {
+		switch {
+		case t.Duration < 0:
+			return fmt.Errorf("mux: Options.%s is negative: %v", t.field, t)
+		case t.Duration > maxSilence:
+			return fmt.Errorf("mux: Options.%s is %v, over %v", t.field, t, maxSilence)
+		}
+	}
+	return nil
 }
 
 func orDefault[T comparable](v, def T) T {

@@ -1,6 +1,8 @@
 package mux
 
 import (
+	"time"
+
 	"omnistreams.dev/omni"
 )
 
@@ -31,8 +33,10 @@ type outgoing struct {
 	lastGiven bool
 	closed    bool // the peer's CLOSE came
 
-	finished bool  // the writer is told: Done is closed
-	err      error // how it was told; nil for a clean end
+	moved    time.Duration // when a frame went or came last, see engine.now
+	waiting  waiters       // calls of Write
+	finished bool          // the writer is told: Done is closed
+	err      error         // how it was told; nil for a clean end
 	done     latch
 	changed  signal // more credit, more room, or an end
 }
@@ -46,14 +50,6 @@ const (
 	wordFail
 )
 
-// maxQueued is how many bytes of one stream wait for the transport before
-// Write does.
-const maxQueued = 256 << 10
-
-// crowd is how many bytes of all streams may wait before each stream has room
-// for one segment only.
-const crowd = 512 << 10
-
 // segmentSize is what a segment of small frames is filled up to, and what one
 // stream may send before it is another's turn.
 const segmentSize = 16 << 10
@@ -61,7 +57,7 @@ const segmentSize = 16 << 10
 // open queues a new stream's OPEN. The caller has a slot for it if it is not
 // an answer.
 func (e *engine) open(kind uint8, answers *incoming, metadata []byte) *outgoing {
-	o := &outgoing{e: e, kind: kind, answers: answers}
+	o := &outgoing{e: e, kind: kind, answers: answers, moved: e.now}
 	o.grantItems, o.grantBytes = uint64(e.peer.items), uint64(e.peer.bytes)
 	var number uint32
 	if answers != nil {
@@ -226,6 +222,7 @@ func (o *outgoing) finish(err error) {
 func (o *outgoing) grant(items, bytes uint64) {
 	o.grantItems = max(o.grantItems, items)
 	o.grantBytes = max(o.grantBytes, bytes)
+	o.moved = o.e.now
 	o.changed.fire()
 }
 
@@ -242,7 +239,7 @@ func (o *outgoing) take() []byte {
 	if o.id == 0 {
 		o.number()
 	}
-	o.turn = o.e.turn
+	o.turn, o.moved = o.e.turn, o.e.now
 	seg := o.segs[o.first]
 	o.segs[o.first] = nil
 	o.first++
@@ -286,10 +283,13 @@ func (o *outgoing) number() {
 
 // closeBy takes the peer's CLOSE. Code 0 was checked to be in order.
 func (o *outgoing) closeBy(code omni.Code, reason string) {
-	o.closed = true
+	o.closed, o.moved = true, o.e.now
 	if code == omni.CodeDone {
 		o.finish(nil)
 	} else {
+		if promisesRetry(code) {
+			o.e.stats.RefusedByPeer++
+		}
 		err := &omni.StreamError{Code: code, Reason: reason, Remote: true}
 		o.dropUnsent(code)
 		o.finish(err)

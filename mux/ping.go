@@ -15,7 +15,10 @@ type pinger struct {
 	pong    [8]byte // the peer's newest PING
 }
 
-func (p *pinger) due() bool { return p.pongDue || p.given < p.last }
+func (p *pinger) due() bool { return p.pongDue || p.unsent() }
+
+// unsent says whether our newest PING has not gone out.
+func (p *pinger) unsent() bool { return p.given < p.last }
 
 // next makes one more PING and returns its number.
 func (p *pinger) next() uint64 {

@@ -35,10 +35,6 @@ type Session struct {
 
 type timer = time.Timer
 
-// lingerTime is how long a session that is over waits for the peer to close
-// the connection.
-const lingerTime = time.Second
-
 // New starts a session on conn, which it owns from now on, also if it returns
 // an error: options that cannot work, named by their field. It sends HELLO at
 // once and waits for nothing; calls that need the peer's HELLO wait for it.
@@ -80,6 +76,7 @@ func newSession(conn transport.Conn, cfg *config) *Session {
 	}
 	s.began = time.Now()
 	s.startKeepalive()
+	cfg.observer.began(s)
 	go s.readLoop()
 	go s.writeLoop()
 	if cfg.check == nil {
@@ -105,6 +102,12 @@ func (s *Session) unlock() {
 	if rouse {
 		s.wake <- struct{}{} // there is room: awake says that the slot is empty
 	}
+}
+
+// clockLocked tells the engine the time, and returns it.
+func (s *Session) clockLocked() time.Duration {
+	s.e.now = time.Since(s.began)
+	return s.e.now
 }
 
 // look makes the write loop look for what a Dialect has to send.
@@ -239,6 +242,9 @@ func (s *Session) end(farewell *omni.StreamError) {
 	s.mu.Lock()
 	if !s.e.over {
 		s.e.farewell = farewell
+		if farewell.Code == omni.CodeShuttingDown {
+			s.e.lateness = lateDrain
+		}
 		s.e.finish(ErrClosed)
 	}
 	s.unlock()

@@ -70,6 +70,7 @@ func (e *engine) stopOpening(err *omni.StreamError) {
 // dropUnopened forgets a stream whose OPEN never goes out.
 func (e *engine) dropUnopened(o *outgoing, err *omni.StreamError) {
 	e.unnumbered--
+	e.stats.RefusedByPeer++
 	o.forget()
 	o.lastGiven, o.closed = true, true // as if both sides had spoken
 	o.finish(err)

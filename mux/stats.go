@@ -10,6 +10,8 @@ type Stats struct {
 	ItemsReceived    uint64
 	BytesReceived    uint64
 	ItemsDropped     uint64 // received and never read: their reader canceled
+	Refused          uint64 // streams of the peer that this side refused
+	RefusedByPeer    uint64 // the other way round; safe to retry
 	MessagesSent     uint64
 	MessagesReceived uint64
 
@@ -24,12 +26,43 @@ type Stats struct {
 func (s *Session) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := s.e.stats
-	if !s.e.over {
-		st.Opened = len(s.e.own) + s.e.unnumbered
-		st.Accepted = len(s.e.theirs)
-		st.Unaccepted = len(s.e.accepts)
+	return s.e.statsNow()
+}
+
+// statsNow adds what the session holds now.
+func (e *engine) statsNow() Stats {
+	st := e.stats
+	if !e.over {
+		st.Opened = len(e.own) + e.unnumbered
+		st.Accepted = len(e.theirs)
+		st.Unaccepted = len(e.accepts)
 	}
-	st.AnswersFree, st.WindowsFree = s.e.budget.answers, s.e.budget.windows
+	st.AnswersFree, st.WindowsFree = e.budget.answers, e.budget.windows
+	return st
+}
+
+// add adds what o counts and holds.
+func (st *Stats) add(o Stats) {
+	st.StreamsOpened += o.StreamsOpened
+	st.StreamsAccepted += o.StreamsAccepted
+	st.ItemsSent += o.ItemsSent
+	st.BytesSent += o.BytesSent
+	st.ItemsReceived += o.ItemsReceived
+	st.BytesReceived += o.BytesReceived
+	st.ItemsDropped += o.ItemsDropped
+	st.Refused += o.Refused
+	st.RefusedByPeer += o.RefusedByPeer
+	st.MessagesSent += o.MessagesSent
+	st.MessagesReceived += o.MessagesReceived
+	st.Opened += o.Opened
+	st.Accepted += o.Accepted
+	st.Unaccepted += o.Unaccepted
+	st.AnswersFree += o.AnswersFree
+	st.WindowsFree += o.WindowsFree
+}
+
+// past is what is left to count of a session that is over.
+func (st Stats) past() Stats {
+	st.AnswersFree, st.WindowsFree = 0, 0
 	return st
 }

@@ -16,6 +16,7 @@ import (
 type frameConn struct {
 	lifecycle
 	limit
+	*pace
 	rwc io.ReadWriteCloser
 
 	frameWriter
@@ -33,8 +34,9 @@ func Frame(rwc io.ReadWriteCloser) Conn {
 	if rwc == nil {
 		panic("transport: Frame of nil")
 	}
-	c := &frameConn{lifecycle: newLifecycle(), rwc: rwc}
+	c := &frameConn{lifecycle: newLifecycle(), pace: newPace(), rwc: rwc}
 	c.w, c.r = rwc, rwc
+	c.frameWriter.pace, c.frameReader.pace = c.pace, c.pace
 	switch rwc.(type) {
 	case *net.TCPConn, *net.UnixConn:
 		c.vectored = true // others would get one Write for each piece
@@ -115,6 +117,7 @@ func (c *frameConn) cut() error {
 // frameWriter is the sending half, the sender's own.
 type frameWriter struct {
 	w        io.Writer
+	pace     *pace
 	vectored bool // w takes several pieces in one system call
 
 	one    [1][]byte   // Send's only piece
@@ -157,14 +160,26 @@ func (f *frameWriter) writeJoined(bufs [][]byte, n int) error {
 	for _, b := range bufs {
 		f.out = append(f.out, b...)
 	}
-	wrote, err := f.w.Write(f.out)
-	if err == nil && wrote != len(f.out) {
-		err = fmt.Errorf("%w: %d bytes of %d", io.ErrShortWrite, wrote, len(f.out))
-	}
+	err := f.writeOut(f.out)
 	if cap(f.out) > keepBuffer {
 		f.out = nil
 	}
 	return err
+}
+
+// writeOut writes b, a long one in pieces, so that their progress is seen.
+func (f *frameWriter) writeOut(b []byte) error {
+	for {
+		piece := b[:min(len(b), maxWrite)]
+		n, err := f.w.Write(piece)
+		if err == nil && n != len(piece) {
+			err = fmt.Errorf("%w: %d bytes of %d", io.ErrShortWrite, n, len(piece))
+		}
+		if b = b[len(piece):]; err != nil || len(b) == 0 {
+			return err
+		}
+		f.pace.wrote()
+	}
 }
 
 // writePieces writes the message from where it is, in system calls of about the same length.
@@ -181,6 +196,7 @@ func (f *frameWriter) writePieces(bufs [][]byte, n int) error {
 			if err := f.flush(); err != nil {
 				return err
 			}
+			f.pace.wrote()
 			b, room = b[room:], most
 		}
 		f.pieces = append(f.pieces, b)
@@ -202,7 +218,8 @@ func (f *frameWriter) flush() error {
 // buffer, which one system call fills with many small ones; the body of one that is longer than the
 // buffer is read into memory of its own.
 type frameReader struct {
-	r io.Reader
+	r    io.Reader
+	pace *pace
 
 	in         []byte // read buffer, made by the first read
 	start, end int    // what of in is read and not yet handed out
@@ -237,6 +254,7 @@ func (f *frameReader) read(limit int64) ([]byte, error) {
 		return nil, f.err
 	}
 	msg, err := f.next(limit)
+	f.pace.whole()
 	if err == nil {
 		return msg, nil
 	}
@@ -265,6 +283,9 @@ func (f *frameReader) next(limit int64) ([]byte, error) {
 	}
 	f.start += 4
 	n := int(size)
+	if f.start == f.end {
+		f.pace.part() // the length alone is a part, too
+	}
 	if n > len(f.in) {
 		return f.readLong(n)
 	}
@@ -293,6 +314,9 @@ func (f *frameReader) fill(n int) error {
 	if n >= readAlone {
 		until = min(until, f.start+n+4) // with the length of the next
 	}
+	if f.end > f.start {
+		f.pace.part()
+	}
 	for f.end-f.start < n {
 		m, err := f.readSome(f.in[f.end:until])
 		if err != nil {
@@ -301,7 +325,9 @@ func (f *frameReader) fill(n int) error {
 			}
 			return err
 		}
-		f.end += m
+		if f.end += m; f.end-f.start < n {
+			f.pace.part()
+		}
 	}
 	f.full = f.full || f.end == len(f.in)
 	return nil
@@ -326,6 +352,7 @@ func (f *frameReader) readLong(n int) ([]byte, error) {
 	msg = append(msg, f.in[f.start:f.end]...)
 	f.start, f.end = 0, 0
 	for len(msg) < n {
+		f.pace.part()
 		if len(msg) == cap(msg) {
 			msg = append(make([]byte, 0, min(n, 2*len(msg))), msg...)
 		}

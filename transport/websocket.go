@@ -50,13 +50,14 @@ func FromWebSocket[T, S ~int](ws WebSocket[T, S]) Conn {
 		panic("transport: FromWebSocket of nil")
 	}
 	life, kill := context.WithCancel(context.Background())
-	return newWebSocket(ws, life, kill)
+	return newWebSocket(ws, life, kill, newPace())
 }
 
 // wsConn is a Conn on a WebSocket library's connection.
 type wsConn[T, S ~int] struct {
 	lifecycle
 	limit
+	*pace
 	ws   WebSocket[T, S]
 	life context.Context // of every read
 	kill func()          // drops the connection without a word; may be called at any time
@@ -72,12 +73,12 @@ type wsConn[T, S ~int] struct {
 	refused bool      // recvErr is about a message, the connection goes on
 }
 
-func newWebSocket[T, S ~int](ws WebSocket[T, S], life context.Context, kill func()) *wsConn[T, S] {
+func newWebSocket[T, S ~int](ws WebSocket[T, S], life context.Context, kill func(), pace *pace) *wsConn[T, S] {
 	// The limit is kept here, where it can be told apart from other errors and where the other half
 	// of the connection can outlive it. Memory follows the bytes as they come.
 	ws.SetReadLimit(-1)
 	return &wsConn[T, S]{
-		lifecycle: newLifecycle(), ws: ws, life: life, kill: kill,
+		lifecycle: newLifecycle(), pace: pace, ws: ws, life: life, kill: kill,
 		sending: make(gate, 1), receiving: make(gate, 1),
 	}
 }
@@ -157,6 +158,7 @@ func (c *wsConn[T, S]) read() ([]byte, error) {
 		c.buf = nil
 	}
 	msg, err := c.next()
+	c.whole()
 	if err != nil {
 		c.recvErr = c.explain(err)
 		return nil, c.recvErr
@@ -180,6 +182,7 @@ func (c *wsConn[T, S]) next() ([]byte, error) {
 	limit := c.bytes()
 	msg := c.buf[:0]
 	for {
+		c.part() // of a message that comes as one, too: its last byte is not known yet
 		if len(msg) == cap(msg) {
 			msg = append(make([]byte, 0, max(4<<10, 2*len(msg))), msg...)
 		}

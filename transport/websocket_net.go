@@ -16,7 +16,13 @@ import (
 
 // below is the network connection below a library's. Package transport keeps hold of it, since
 // nothing else ends the library's Close early.
-type below struct{ net.Conn }
+type below struct {
+	net.Conn
+	pace *pace
+}
+
+// Write notes how far a long message is.
+func (b below) Write(p []byte) (int, error) { return b.pace.writePaced(b.Conn, p) }
 
 // Read never says io.EOF: inside a message the library takes it for the message's end, and hands
 // out a part of it as the whole.
@@ -35,6 +41,7 @@ func bare(nc net.Conn) net.Conn {
 
 func dialWebSocket(ctx context.Context, a address, o Options) (Conn, error) {
 	var last atomic.Pointer[net.Conn]
+	pace := newPace()
 	dial := func(dialer interface {
 		DialContext(context.Context, string, string) (net.Conn, error)
 	}) func(context.Context, string, string) (net.Conn, error) {
@@ -45,7 +52,7 @@ func dialWebSocket(ctx context.Context, a address, o Options) (Conn, error) {
 			}
 			kill := bare(nc)
 			last.Store(&kill)
-			return below{nc}, nil
+			return below{nc, pace}, nil
 		}
 	}
 	cfg := o.tlsFor("http/1.1")
@@ -77,24 +84,25 @@ func dialWebSocket(ctx context.Context, a address, o Options) (Conn, error) {
 		_ = ws.CloseNow()
 		return nil, fmt.Errorf("the server does not speak the subprotocol %s", subprotocol)
 	}
-	return newWebSocket(ws, context.Background(), func() { nc.Close() }), nil
+	return newWebSocket(ws, context.Background(), func() { nc.Close() }, pace), nil
 }
 
 func acceptWebSocket(w http.ResponseWriter, r *http.Request, o Options) (Conn, error) {
-	h := &hijacker{ResponseWriter: w}
+	h := &hijacker{ResponseWriter: w, pace: newPace()}
 	ws, err := wsAccept(h, r, &wsAcceptOptions{
 		Subprotocols: o.subprotocols(), OriginPatterns: o.Origins,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return newWebSocket(ws, context.Background(), func() { h.bare.Close() }), nil
+	return newWebSocket(ws, context.Background(), func() { h.bare.Close() }, h.pace), nil
 }
 
 // hijacker notes the network connection that the library takes over.
 type hijacker struct {
 	http.ResponseWriter
 	bare net.Conn // set by Hijack
+	pace *pace
 }
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -103,5 +111,5 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	h.bare = bare(nc)
-	return below{nc}, rw, nil
+	return below{nc, h.pace}, rw, nil
 }
