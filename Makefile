@@ -10,8 +10,9 @@ CHECKS  ?= 10000
 DEPTH   ?= 12
 FUZZTIME ?= 1m
 SEEDS   ?= 10000
+SOAK    ?= 1h
 
-.PHONY: help demo build test check vet laws sim mutants fuzz bench bench-quick microbench jsgi hostile attacks loc clean
+.PHONY: help demo build test check vet laws sim soak mutants fuzz bench bench-quick microbench jsgi hostile attacks loc clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -51,6 +52,9 @@ laws: ## the laws on many more random programs (minutes)
 
 sim: ## sessions in virtual time with faults: SEEDS new seeds, or SEED=n to replay one
 	SEEDS=$(SEEDS) $(GO) test -race -count=1 -timeout 60m -v -run TestSim ./rapid_test/sim
+
+soak: ## random load on real sockets with cuts, for SOAK; SEED=n for the same draws
+	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./rapid_test/sim
 
 mutants: ## break the code on purpose: do the laws' tests notice?
 	$(GO) run ./rapid_test/mutants

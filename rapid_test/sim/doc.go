@@ -1,5 +1,5 @@
-// Package sim holds no code: its test runs whole sessions in simulated time,
-// with faults, and checks the history of each run.
+// Package sim holds no code: its tests run whole sessions in simulated time,
+// with faults, and on sockets for long, and check the history of each run.
 //
 // A seed draws everything: two to five sessions (each has two ends), their
 // options, a plan of faults for the bytes between them, and a program of 200
@@ -49,8 +49,29 @@
 // A failure prints its seed, the plan and the last 40 steps. The same seed
 // draws the same program; only the order of what happens at one and the same
 // moment is the Go scheduler's, so try a seed a few times. A seed that hangs,
-// on a mutex or in a loop that no time passes in, is named after 30 seconds. With -v a table says how often each rare
-// path was met; a run of 1,000 seeds or more that missed one fails.
+// on a mutex or in a loop that no time passes in, is named after 30 seconds.
+// With -v a table says how often each rare path was met; a run of 1,000 seeds
+// or more that missed one fails.
+//
+// # On sockets, for long
+//
+// TestSoak has the same programs and the same checks in real time: sessions of
+// 0.2 to 60 seconds, eight at a time, half over TCP, Unix sockets and TLS and
+// half over WebSocket, dialed and accepted by package transport. A relay
+// between most ends passes bytes in slices, pauses, and cuts in the middle of
+// them: by RST, by FIN, or to one end only. A session that was not cut loses
+// nothing, and with its last stream slots and budget are back; then both ends
+// count the same. After each phase (5 minutes, or half of a short run) no
+// goroutine and no open file is left, and at the end the heap is what it was,
+// within soakGrowth.
+//
+//	go test ./rapid_test/sim                            8 seconds of it
+//	SOAK=1h go test -v -timeout 70m -run TestSoak ./rapid_test/sim
+//	SOAK=10s SEED=123 go test -v -run TestSoak ./rapid_test/sim
+//
+// It prints a line every minute. A failure prints the session's seed, what it
+// was and its last steps; with that SEED it is the first session of a run. Real
+// time is not drawn, so the same seed does not bring the same moment.
 //
 // # Reading order
 //
@@ -58,5 +79,7 @@
 // steps_test.go, writer_test.go and reader_test.go are the program,
 // finish_test.go winds it up and judges. flow_test.go is what is known of one
 // stream, line_test.go is the network, tap_test.go and view_test.go read
-// along, cover_test.go is the table.
+// along, cover_test.go is the table. soak_test.go runs sessions on sockets,
+// which live_test.go draws; fabric_test.go connects their ends, relay_test.go
+// is between them.
 package sim

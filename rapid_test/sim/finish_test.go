@@ -43,6 +43,9 @@ func (w *world) finish(cancel context.CancelCauseFunc) {
 	if !settled && !w.until(90*time.Second, w.settled) {
 		w.blame("streams do not end: %s", strings.Join(w.alive(), "; "))
 	}
+	if w.live != nil && !early {
+		w.emptied()
+	}
 	w.shutdownAll()
 	if !w.until(90*time.Second, func() bool { return len(w.calls()) == 0 && w.sessionsOver() }) {
 		w.blame("does not end: %s", strings.Join(w.calls(), "; "))
@@ -75,7 +78,7 @@ func (w *world) until(d time.Duration, so func() bool) bool {
 		if time.Now().After(end) {
 			return false
 		}
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(w.poll())
 	}
 }
 
@@ -238,7 +241,8 @@ func (l *link) judge() {
 	}
 }
 
-// conserved checks that every item that came was either taken or dropped.
+// conserved checks that every item that came was either taken or dropped, and
+// that what came is what was sent, if nobody canceled.
 // Where pipes take items nobody has counted them, and where a fault struck
 // items that came may not be dropped yet.
 func (l *link) conserved() {
@@ -248,15 +252,24 @@ func (l *link) conserved() {
 	w := l.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, e := range l.ends {
-		taken := uint64(0)
+	for i, e := range l.ends {
+		taken, wrote := uint64(0), uint64(0)
 		for _, f := range w.flows {
 			if f.in != nil && f.readersSession() == e.s {
 				taken += uint64(f.got)
 			}
+			if f.out != nil && f.from == e {
+				wrote += uint64(f.wrote)
+			}
 		}
-		if st := e.s.Stats(); st.ItemsReceived != taken+st.ItemsDropped {
+		st, other := e.s.Stats(), l.ends[1-i].s.Stats()
+		if st.ItemsReceived != taken+st.ItemsDropped {
 			w.blameLocked("%v: %d items came, %d were taken and %d dropped", e, st.ItemsReceived, taken, st.ItemsDropped)
+		}
+		if st.ItemsSent != wrote || st.ItemsSent < other.ItemsReceived || st.BytesSent < other.BytesReceived ||
+			st.ItemsSent == other.ItemsReceived && st.BytesSent != other.BytesReceived {
+			w.blameLocked("%v: %d items were written, %d sent (%d bytes), %d came (%d bytes)",
+				e, wrote, st.ItemsSent, st.BytesSent, other.ItemsReceived, other.BytesReceived)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -40,6 +41,10 @@ type flow struct {
 	refused  bool
 	answered bool // of a call
 	piped    int  // pipes that move it
+	void     bool // it will never have a writer
+
+	// named is an answer's metadata, as its reader gets it.
+	named func(context.Context) ([]byte, error)
 }
 
 // newFlow adds a flow that begins at e. Its number, that of the step twice and
@@ -59,17 +64,27 @@ func (w *world) newFlow(e *end, answer int) *flow {
 	return f
 }
 
-// metadata names the flow twice, so that a flip in it is noticed.
-func (f *flow) metadata() []byte {
-	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(f.key)), ^uint32(f.key))
+// metadata names the flow twice, so that a flip in it is noticed. Some is long.
+func (f *flow) metadata() []byte { return metadataOf(f.key) }
+
+func metadataOf(key int) []byte {
+	b := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(key)), ^uint32(key))
+	if key%7 == 3 {
+		b = append(b, bytes.Repeat([]byte{byte(key)}, key%900)...)
+	}
+	return b
 }
 
 // keyOf is the flow's number in metadata; -1 for none.
 func keyOf(metadata []byte) int {
-	if len(metadata) != 8 || binary.BigEndian.Uint32(metadata) != ^binary.BigEndian.Uint32(metadata[4:]) {
+	if len(metadata) < 8 {
 		return -1
 	}
-	return int(binary.BigEndian.Uint32(metadata))
+	key := int(binary.BigEndian.Uint32(metadata))
+	if !bytes.Equal(metadata, metadataOf(key)) {
+		return -1
+	}
+	return key
 }
 
 // flowOf is the flow that an incoming stream says it is.
@@ -85,8 +100,8 @@ func (f *flow) trait() int { return f.key/2 + f.key%2 }
 // bulky flows have many small items: their windows grow.
 func (f *flow) bulky() bool { return f.trait()%5 == 1 }
 
-// item is the i-th item. No two of one run are the same, if they are not
-// very short.
+// item is the i-th item. It says which it is: no two are the same, of this
+// flow or another or of another session, if they are not very short.
 func (f *flow) item(i int) []byte {
 	n := (f.key*7 + i*i*13) % 40
 	switch {
@@ -98,8 +113,13 @@ func (f *flow) item(i int) []byte {
 		n = 0
 	}
 	b := make([]byte, min(n, f.sizes))
-	for j := range b {
-		b[j] = byte(f.key*53 + i>>(8*(j%2)) + 11*j)
+	key, seed := f.key, f.w.plan.Seed
+	name := [...]byte{
+		byte(key*53 + i), byte(i >> 8), byte(key), byte(seed), byte(i), byte(seed >> 8),
+		byte(key >> 8), byte(i >> 16), byte(seed >> 16), byte(key >> 16), byte(seed >> 24), byte(i >> 24),
+	}
+	for j := copy(b, name[:]); j < len(b); j++ {
+		b[j] = b[j-len(name)] + 11
 	}
 	return b
 }

@@ -127,6 +127,12 @@ func drawFault(r *rand.Rand, l *linkPlan) {
 		}
 	case 10, 11, 12, 13:
 		f.HoleAt, f.HoleFull = at, r.IntN(2) == 0
+		if f.HoleFull && r.IntN(3) == 0 {
+			// The one who cannot write is to give up first, not the one who
+			// hears nothing.
+			l.Options[side].WriteTimeout = 2 * time.Second
+			l.Options[1-side].KeepAlive, l.Options[1-side].KeepAliveTimeout = 0, 0
+		}
 	case 14, 15, 16, 17, 18, 19:
 		f.FlipAt, f.FlipBit = at, r.IntN(8)
 	case 20, 21:

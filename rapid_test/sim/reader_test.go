@@ -126,6 +126,11 @@ func (w *world) readItems(ctx context.Context, f *flow, n int) error {
 		if late && err == io.EOF {
 			w.blame("flow %d: a clean end, after its session was over", f.key)
 		}
+		if err == io.EOF && f.named != nil {
+			if m, err := f.named(w.ctx); (err != nil || keyOf(m) != f.key) && !f.anyMisled() {
+				w.blame("flow %d: an answer that has ended is named %x (%v)", f.key, m, err)
+			}
+		}
 		w.mu.Lock()
 		over := f.over != nil
 		w.mu.Unlock()
@@ -235,6 +240,9 @@ func (w *world) refuse(f *flow) {
 	w.note("refuse flow %d", f.key)
 	w.mu.Lock()
 	f.refused = true
+	if f.partner != nil {
+		f.partner.void = true
+	}
 	w.mu.Unlock()
 	f.incoming.Refuse("not today")
 }

@@ -167,7 +167,7 @@ func (w *world) drawOpen(oneWay bool) func() {
 	w.mu.Lock()
 	alive := 0
 	for _, f := range w.flows {
-		if f.out == nil || !isDone(f.out.Done()) {
+		if !f.void && (f.out == nil || !isDone(f.out.Done())) {
 			alive++
 		}
 	}
@@ -203,10 +203,7 @@ func (w *world) drawWrite() func() {
 	if f == nil {
 		return nil
 	}
-	n, d := 1+w.r.IntN(8), w.limit()
-	if f.bulky() {
-		n *= 30
-	}
+	n, d := (1+w.r.IntN(8))*w.bulk(f), w.limit()
 	if w.r.IntN(25) == 0 {
 		return func() { w.writeTooLong(f) }
 	}
@@ -220,7 +217,7 @@ func (w *world) drawRead() func() {
 	if f == nil {
 		return nil
 	}
-	n, d := 1+w.r.IntN(10), w.limit()
+	n, d := (1+w.r.IntN(10))*w.gulp(f), w.limit()
 	switch w.r.IntN(10) {
 	case 0:
 		return func() { w.loop(f, n, d) }

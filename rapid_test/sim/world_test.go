@@ -29,6 +29,7 @@ type world struct {
 	hits   [paths]atomic.Int64
 	all    sync.WaitGroup // calls that are under way
 	ending atomic.Bool    // the program is over: whoever is free winds up
+	live   *live          // on sockets, in real time; nil in a bubble
 
 	mu      sync.Mutex // guards memory: all below, and every flow
 	flows   []*flow
@@ -92,12 +93,7 @@ type end struct {
 }
 
 func newWorld(p *plan) (*world, context.CancelCauseFunc) {
-	w := &world{
-		plan: p, start: time.Now(),
-		byKey: map[int]*flow{}, running: map[*call]struct{}{},
-	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	w.ctx = ctx
+	w, cancel := emptyWorld(p)
 	for i := range p.Links {
 		w.links = append(w.links, w.newLink(i))
 	}
@@ -110,7 +106,30 @@ func newWorld(p *plan) (*world, context.CancelCauseFunc) {
 	return w, cancel
 }
 
+// emptyWorld has no sessions yet.
+func emptyWorld(p *plan) (*world, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	return &world{
+		plan: p, ctx: ctx, start: time.Now(),
+		byKey: map[int]*flow{}, running: map[*call]struct{}{},
+	}, cancel
+}
+
 func (w *world) newLink(n int) *link {
+	l := w.bareLink(n)
+	for i := range l.ends {
+		p := &port{in: l.lines[1-i], out: l.lines[i], closeFor: l.plan.SlowFor[i], late: l.plan.Late[i], hit: w.hit}
+		o := l.plan.Options[i]
+		if l.plan.Check[i] > 0 {
+			o.CheckPeer = func([]byte) error { return l.checkPeer(i) }
+		}
+		l.attach(i, &tap{Conn: transport.Frame(p), l: l, side: i}, o)
+	}
+	return l
+}
+
+// bareLink is a link without sessions.
+func (w *world) bareLink(n int) *link {
 	l := &link{w: w, n: n, plan: &w.plan.Links[n]}
 	for i := range l.lines {
 		l.lines[i] = newLine(l.plan.Lines[i], w.plan.Seed, uint64(2*n+i), w.hit, l.harm)
@@ -119,19 +138,16 @@ func (w *world) newLink(n int) *link {
 	for i := range l.ends {
 		l.views[i] = &view{l: l, side: i, own: map[uint32]*lane{}, theirs: map[uint32]*lane{}}
 	}
-	for i := range l.ends {
-		p := &port{in: l.lines[1-i], out: l.lines[i], closeFor: l.plan.SlowFor[i], late: l.plan.Late[i], hit: w.hit}
-		o := l.plan.Options[i]
-		if l.plan.Check[i] > 0 {
-			o.CheckPeer = func([]byte) error { return l.checkPeer(i) }
-		}
-		s, err := mux.New(&tap{Conn: transport.Frame(p), l: l, side: i}, &o)
-		if err != nil {
-			panic(fmt.Sprintf("BUG: the plan's options do not work: %v", err))
-		}
-		l.ends[i] = &end{l: l, side: i, s: s, fresh: s.Stats()}
-	}
 	return l
+}
+
+// attach starts the session of an end.
+func (l *link) attach(side int, c transport.Conn, o mux.Options) {
+	s, err := mux.New(c, &o)
+	if err != nil {
+		panic(fmt.Sprintf("BUG: the plan's options do not work: %v", err))
+	}
+	l.ends[side] = &end{l: l, side: side, s: s, fresh: s.Stats()}
 }
 
 // checkPeer takes its time, as one that asks a database does.
@@ -188,6 +204,9 @@ func (w *world) note(format string, args ...any) {
 
 func (w *world) noteLocked(format string, args ...any) {
 	w.log = append(w.log, entry{time.Since(w.start), format, args})
+	if n := len(w.log); w.live != nil && n > 2*liveLog {
+		w.log = append([]entry(nil), w.log[n-liveLog:]...)
+	}
 }
 
 // tail is the end of the log, as text.
@@ -226,7 +245,7 @@ func (w *world) do(d, slack time.Duration, name string, f func(ctx context.Conte
 		if err != nil {
 			w.noteLocked("  %s: %v", name, err)
 		}
-		if took := time.Since(w.start) - c.started; d != forever && took > d+slack {
+		if took := time.Since(w.start) - c.started; d != forever && took > d+slack+w.grace() {
 			w.blameLocked("%s took %v with a limit of %v", name, took, d)
 		}
 	})
@@ -245,9 +264,13 @@ func (w *world) calls() (names []string) {
 // rest waits until everything has happened that can at this moment, and looks
 // at it.
 func (w *world) rest() {
-	synctest.Wait()
+	if w.live == nil {
+		synctest.Wait()
+	}
 	for _, l := range w.links {
-		l.atRest()
+		if w.live == nil {
+			l.atRest()
+		}
 		l.onTime()
 	}
 }

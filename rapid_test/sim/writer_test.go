@@ -35,12 +35,19 @@ func (w *world) open(e *end, isCall bool, d time.Duration) {
 		e.opens.Add(-1)
 		if err != nil {
 			w.openFailed(e, ctx, err, isCall, time.Since(start) > 0)
-			return err
 		}
 		w.mu.Lock()
+		if err != nil {
+			f.void = true
+			if isCall {
+				f.partner.void = true
+			}
+			w.mu.Unlock()
+			return err
+		}
 		f.out = out
 		if isCall {
-			f.partner.in = duplex.In
+			f.partner.in, f.partner.named = duplex.In, duplex.Metadata
 		}
 		w.mu.Unlock()
 		if isCall {
