@@ -12,7 +12,7 @@ FUZZTIME ?= 1m
 SEEDS   ?= 10000
 SOAK    ?= 1h
 
-.PHONY: help demo build test check vet laws sim soak mutants fuzz bench bench-quick microbench jsgi hostile attacks loc clean
+.PHONY: help demo build test check vet laws sim soak line mutants fuzz bench bench-quick microbench jsgi hostile attacks loc clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ sim: ## sessions in virtual time with faults: SEEDS new seeds, or SEED=n to repl
 
 soak: ## random load on real sockets with cuts, for SOAK; SEED=n for the same draws
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./rapid_test/sim
+
+line: ## a line of 100 Mbit/s in virtual time: windows beside fixed ones, latency beside a FIFO
+	$(GO) test -count=1 -v -run 'WindowsFitTheLink|LatencyUnderBulk' ./mux
 
 mutants: ## break the code on purpose: do the laws' tests notice?
 	$(GO) run ./rapid_test/mutants
