@@ -136,15 +136,16 @@ func (in *incoming) mayBorrow() int64 {
 	return (in.e.budget.windows + in.window.lent) / 4
 }
 
-// borrow returns how much of the budget the stream has, after it tried to get
-// as much as want.
+// borrow returns how much of the budget the stream may be granted, after it tried
+// to get as much as want. If others have come to borrow, that is less than it
+// has: what was granted stays, and as it is taken, repay gives the rest back.
 func (in *incoming) borrow(want int64) int64 {
 	b, w := &in.e.budget, &in.window
 	if more := min(want-b.share, in.mayBorrow()) - w.lent; more > 0 {
 		b.windows -= more
 		w.lent += more
 	}
-	return b.share + w.lent
+	return b.share + min(w.lent, in.mayBorrow())
 }
 
 // repay gives back what the stream has no use for: others borrow too, so that

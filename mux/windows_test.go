@@ -76,6 +76,66 @@ func TestWindowsGrow(t *testing.T) {
 	}
 }
 
+// TestWindowsShrink: a wide window becomes narrower when others need the
+// budget, and wider again when they have gone.
+func TestWindowsShrink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		ca, cb := newLine(mbit(100), 200*time.Millisecond)
+		opt := &Options{MaxItem: 16 << 10, MaxStreams: 16, Budget: 4 << 20}
+		a, b := start(t, ca, opt), start(t, cb, opt)
+		run := func(ctx context.Context) {
+			c, p := benchPair(t, a, b)
+			go func() {
+				for c.Write(ctx, make([]byte, 16<<10)) == nil {
+				}
+				c.Cancel(nil)
+			}()
+			go func() {
+				for range Reuse(p).All(ctx) {
+				}
+			}()
+		}
+		// lent is what the streams have borrowed, by number.
+		lent := func() (each map[uint32]int64) {
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			each = map[uint32]int64{}
+			sum := b.e.budget.windows
+			for id, in := range b.e.theirs {
+				each[id] = in.window.lent
+				sum += in.window.lent
+			}
+			if free := newBudget(b.cfg).windows; sum != free || b.e.budget.windows < 0 {
+				t.Fatalf("%v lent, %d of %d left", each, b.e.budget.windows, free)
+			}
+			return each
+		}
+		run(ctx)
+		alone := lent()[1]
+		others, leave := context.WithCancel(ctx)
+		for range 15 {
+			run(others)
+		}
+		crowd := lent()
+		for id, n := range crowd {
+			if n > alone/2 || n <= 0 {
+				t.Errorf("stream %d has %d bytes, %d alone: %v", id, n, alone, crowd)
+			}
+		}
+		leave()
+		if again := lent(); len(again) != 1 || again[1] != alone {
+			t.Errorf("alone again: %v, before %d", again, alone)
+		}
+		stop()
+		a.Close()
+		b.Close()
+	})
+}
+
 // linkShare is how much of a link of 100 Mbit/s streams fill that write items of
 // a size without end, from one second after they began on, in virtual time.
 func linkShare(t *testing.T, rtt time.Duration, streams, size int, opt *Options) (share float64) {
