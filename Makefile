@@ -62,12 +62,13 @@ line: ## a line of 100 Mbit/s in virtual time: windows beside fixed ones, latenc
 mutants: ## break the code on purpose: do the laws' tests notice?
 	$(GO) run ./rapid_test/mutants
 
-FUZZES := transport/FuzzFrame mux/FuzzReceive mux/FuzzFrames mux/FuzzProgram mux/npm09/FuzzPeer \
-          adapters/FuzzCodecsDecode adapters/FuzzCodecsRoundTrip rapid_test/FuzzProgram
+FUZZES := transport/FuzzFrame transport/FuzzWebSocket mux/FuzzReceive mux/FuzzFrames mux/FuzzHello mux/FuzzSession \
+          mux/FuzzProgram mux/npm09/FuzzPeer adapters/FuzzCodecsDecode adapters/FuzzCodecsRoundTrip \
+          adapters/jsgi/FuzzStream adapters/jsgi/FuzzGateway rapid_test/FuzzProgram cmd/omni/FuzzParseEntry
 
 fuzz: ## each fuzz test for FUZZTIME
 	@set -e; for f in $(FUZZES); do echo "== $$f"; \
-	  $(GO) test -run '^$$' -fuzz "^$${f#*/}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$${f%/*}; done
+	  (cd $${f%/*} && $(GO) test -run '^$$' -fuzz "^$${f##*/}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x .); done
 
 bin/bench: FORCE
 	@mkdir -p bin

@@ -108,6 +108,8 @@ func (e *engine) onSessionWord(t frameType, failed *omni.StreamError) *omni.Stre
 		}
 		e.shutdown.peerEnd = true
 		e.acceptable.fire()
+		e.slotFree.fire() // calls that wait would get no answer
+		e.budget.freed.fire()
 		return nil
 	case frameFail:
 		e.peerGone = true

@@ -376,3 +376,25 @@ func TestGoodbyeTooEarly(t *testing.T) {
 		}
 	})
 }
+
+// TestD08CallAtPeersEnd: a Call that waits for a slot learns that the peer
+// answers no more.
+func TestD08CallAtPeersEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg, err := newConfig(nil)
+		must(t, err)
+		s, p := meet(t, cfg)
+		p.send(wHello(1<<16, 0, 0, 0, ""))
+		called := make(chan error, 1)
+		go func() { _, err := s.Call(t.Context(), nil); called <- err }()
+		synctest.Wait()
+		p.send(wEnd(0))
+		synctest.Wait()
+		select {
+		case err := <-called:
+			wantIs(t, "Call", err, omni.ErrShuttingDown)
+		default:
+			t.Fatal("Call waits for a slot that it could not use")
+		}
+	})
+}
