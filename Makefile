@@ -12,7 +12,7 @@ FUZZTIME ?= 1m
 SEEDS   ?= 10000
 SOAK    ?= 1h
 
-.PHONY: help demo build test check vet laws sim soak line mutants fuzz bench bench-quick microbench jsgi hostile attacks loc clean
+.PHONY: help demo build test check vet laws sim soak line atrest mutants fuzz bench bench-quick microbench jsgi hostile attacks loc clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ soak: ## random load on real sockets with cuts, for SOAK; SEED=n for the same dr
 
 line: ## a line of 100 Mbit/s in virtual time: windows beside fixed ones, latency beside a FIFO
 	$(GO) test -count=1 -v -run 'WindowsFitTheLink|LatencyUnderBulk' ./mux
+
+atrest: ## kill -9, full disks, changing files, 100,000 tiny files, a sparse file of 10 GiB (3 min)
+	cd cmd/omni && OMNI_KILLS=200 OMNI_LARGE=1 $(GO) test -count=1 -timeout 20m -v -run 'AtAnyMoment|CleansUp|FullDisk|Chang|GotItsTime|TinyFiles|Sparse|Zeros|Staging' .
 
 mutants: ## break the code on purpose: do the laws' tests notice?
 	$(GO) run ./rapid_test/mutants

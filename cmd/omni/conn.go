@@ -31,13 +31,15 @@ type connection struct {
 	maxItem         sizeFlag      // bytes
 	keepAlive       time.Duration // of silence, before and after asking
 	dialect         string        // "" for the own protocol
+	explain         bool
 
 	// Set by prepare.
 	url    *url.URL    // of listen or connect
 	token  string      // "" for none
 	tlsCfg *tls.Config // nil unless the URL is of wss or tls
 
-	guests sync.WaitGroup // introductions under way; wait before the end
+	guests   sync.WaitGroup // introductions under way; wait before the end
+	observer mux.Observer   // of all sessions
 }
 
 const (
@@ -72,6 +74,7 @@ func (c *connection) register(cmd *cobra.Command) {
 	f.Var(&c.maxItem, "max-item", "longest item to accept, up to 16MiB; above 256KiB fewer\nstreams may be open at a time")
 	c.registerDialect(cmd)
 	f.DurationVar(&c.keepAlive, "keepalive", 15*time.Second, "ask a silent other side whether it is there after this `TIME`;\nit is given up when it has not answered after as long again")
+	f.BoolVar(&c.explain, "explain", false, explainFlag)
 	for _, name := range []string{"listen", "connect"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, completeURL)
 	}
@@ -260,6 +263,7 @@ func (c *connection) options(base mux.Options) *mux.Options {
 		base.MaxStreams = min(mostStreams, itemBudget/int(c.maxItem))
 	}
 	base.KeepAlive, base.KeepAliveTimeout = c.keepAlive, c.keepAlive
+	base.Observer = &c.observer
 	return &base
 }
 

@@ -63,9 +63,7 @@ on standard error and, with stdio: or --connect, is exit code 1.
 // echo serves the sessions of a listener, or the one of a connection, until ctx
 // ends, and drains them then.
 func echo(ctx context.Context, conn *connection, out *output) error {
-	if w := conn.warning(); w != "" {
-		out.warn("", w)
-	}
+	defer conn.attend(out)()
 	opt := conn.options(mux.Options{Prefetch: -1, Window: max(1<<20, int(conn.maxItem))}) // what is asked for is what is asked of the answer
 	if conn.connect == "" {
 		l, err := conn.bind(ctx)

@@ -29,6 +29,7 @@ type entry struct {
 	MTime  wireTime `json:"mtime"`            // last change of the content
 	Target wireName `json:"target,omitempty"` // of a symbolic link, as it stands there
 	SHA256 string   `json:"sha256,omitempty"` // of a file, in hex: compare this instead of size and time
+	Sparse bool     `json:"sparse,omitempty"` // a file has holes: leave zeros out
 }
 
 // perm is the mode without what a stranger may not set: set-user-ID and its

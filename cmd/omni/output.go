@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"unicode/utf8"
+
+	"omnistreams.dev/mux"
 )
 
 // output is where a command speaks: text for people on stderr, events for
@@ -24,7 +26,7 @@ type output struct {
 // event is one line of --json. Fields that do not belong to its kind are
 // left out.
 type event struct {
-	Event  string `json:"event"` // listening, file, directory, symlink, warning, progress, session, error, summary
+	Event  string `json:"event"` // listening, file, directory, symlink, warning, progress, session, explain, error, summary
 	URL    string `json:"url,omitempty"`
 	Path   string `json:"path,omitempty"`
 	Raw    []byte `json:"path_base64,omitempty"` // the path, if it is not UTF-8 and path cannot say it
@@ -32,6 +34,8 @@ type event struct {
 	Size   int64  `json:"size,omitempty"`        // of the file, in bytes
 	SHA256 string `json:"sha256,omitempty"`
 	Reason string `json:"reason,omitempty"`
+
+	Sessions []mux.Snapshot `json:"sessions,omitempty"` // of explain
 
 	*Summary // of progress, session and Summary
 }

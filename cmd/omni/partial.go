@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -73,7 +74,7 @@ func (p *partial) add(item []byte) error {
 	if int64(len(item)) > p.e.Size-p.size {
 		return errNotAnnounced
 	}
-	if _, err := p.file.Write(item); err != nil {
+	if err := p.write(item); err != nil {
 		return err
 	}
 	p.hash.Write(item)
@@ -92,6 +93,9 @@ func (p *partial) commit() (err error) {
 		}
 	}()
 	err = p.verify()
+	if err == nil {
+		err = p.extend()
+	}
 	if err == nil {
 		err = p.file.Chmod(p.e.perm())
 	}
@@ -122,6 +126,9 @@ func (p *partial) verify() error {
 		return errors.New("no SHA-256 came")
 	case subtle.ConstantTimeCompare(p.sum, p.hash.Sum(nil)) != 1:
 		return errors.New("the SHA-256 does not match")
+	// With --checksum it was announced, and said what to expect.
+	case p.e.SHA256 != "" && p.e.SHA256 != hex.EncodeToString(p.sum):
+		return errors.New("the SHA-256 is not the one that was announced")
 	}
 	return nil
 }

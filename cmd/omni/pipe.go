@@ -57,9 +57,7 @@ same metadata. Breaking off one direction ends the connection.
 
 // pipe connects and copies until both sides have ended.
 func pipe(ctx context.Context, conn *connection, std stdio, out *output) error {
-	if w := conn.warning(); w != "" {
-		out.warn("", w)
-	}
+	defer conn.attend(out)()
 	defer conn.guests.Wait()
 	s, err := conn.one(ctx, conn.options(mux.Options{MaxStreams: 1}), out, "other side")
 	if err != nil {

@@ -53,6 +53,9 @@ this system reserves, is refused, and so is a symbolic link that could.
 Temporary files are in a directory .omni-*.tmp in DIR, which is removed at the
 end; what a killed receiver left behind, the next one removes. Data is left to
 the system to write to the disk; with --fsync it is there before the rename.
+What does not fit on the disk fails, is told of at both sides and takes no room;
+what was under that name stays, and other files still come. A file with holes
+gets them here too: where 4 KiB are zeros no block is taken.
 A time before 1678 or after 2262 becomes the nearest that can be set, with a
 warning.
 
@@ -97,9 +100,7 @@ JSON, as omni send writes it, and the sender does not learn what became of it.
 
 // run receives until it is done and says how it went.
 func (rx *receiver) run(ctx context.Context, conn *connection, dir string, fsync bool) (err error) {
-	if w := conn.warning(); w != "" {
-		rx.out.warn("", w)
-	}
+	defer conn.attend(rx.out)()
 	if rx.tree, err = openTree(dir, fsync); err == nil {
 		if rx.many {
 			err = rx.accept(ctx, conn)

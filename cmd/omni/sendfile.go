@@ -58,6 +58,7 @@ func (w *worker) send(ctx context.Context, f found) error {
 			err = w.announce(ctx, e, &w.counts.links)
 		}
 	default:
+		e.Sparse = isSparse(f.info)
 		if e.Size = f.info.Size(); e.Size == 0 {
 			err = isEmpty(f)
 		}
@@ -172,7 +173,7 @@ func (w *worker) file(ctx context.Context, f found, e *entry) (err error) {
 	}
 	// The end of the answer, and nothing before it, says that the file is
 	// verified and has its name.
-	sum, err := w.content(ctx, f, call.Out)
+	sum, err := w.content(ctx, f, e, call.Out)
 	if err != nil {
 		return err
 	}
@@ -189,7 +190,7 @@ func (w *worker) file(ctx context.Context, f found, e *entry) (err error) {
 }
 
 // content writes the file, then its hash, and ends the stream.
-func (w *worker) content(ctx context.Context, f found, to *omni.Consumer[[]byte]) ([]byte, error) {
+func (w *worker) content(ctx context.Context, f found, e *entry, to *omni.Consumer[[]byte]) ([]byte, error) {
 	hash := sha256.New()
 	err := w.read(f, func(item []byte) error {
 		hash.Write(item)
@@ -206,6 +207,9 @@ func (w *worker) content(ctx context.Context, f found, to *omni.Consumer[[]byte]
 		return nil, err
 	}
 	sum := hash.Sum(nil)
+	if e.SHA256 != "" && e.SHA256 != hex.EncodeToString(sum) {
+		return nil, errChanged // between the two times that it was read
+	}
 	if err := to.Write(ctx, sum); err != nil {
 		return nil, err
 	}
@@ -291,7 +295,7 @@ func unchanged(file *os.File, info fs.FileInfo) error {
 	if err != nil {
 		return failure(err)
 	}
-	if !os.SameFile(now, info) || now.Size() != info.Size() || !now.ModTime().Equal(info.ModTime()) {
+	if !os.SameFile(now, info) || now.Size() != info.Size() || !now.ModTime().Equal(info.ModTime()) || rewritten(info, now) {
 		return errChanged
 	}
 	return nil

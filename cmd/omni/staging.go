@@ -39,16 +39,17 @@ func newStaging(root *os.Root) (*staging, error) {
 		var lock *os.File
 		lock, err = lockDir(root, name)
 		if errors.Is(err, errors.ErrUnsupported) {
-			return &staging{root: root, name: name}, mark(root, name)
+			return marked(&staging{root: root, name: name})
 		}
 		// Between Mkdir and lock it looked like a dead process's, and
 		// another process may have removed it, or be doing so.
 		if err == nil {
 			if _, err = root.Lstat(name); err == nil {
-				return &staging{root: root, name: name, lock: lock}, mark(root, name)
+				return marked(&staging{root: root, name: name, lock: lock})
 			}
 			lock.Close()
 		}
+		_ = root.Remove(name) // it is empty
 	}
 	return nil, err
 }
@@ -60,9 +61,14 @@ var stagingName = regexp.MustCompile(`^\.omni-[0-9a-f]{8}\.tmp$`)
 // of such a name too.
 const stagingMark = "made-by-omni"
 
-// mark makes that file.
-func mark(root *os.Root, name string) error {
-	return root.WriteFile(name+"/"+stagingMark, nil, 0o600)
+// marked makes that file. If it cannot, on a full disk for example, nothing is
+// left of the directory.
+func marked(s *staging) (*staging, error) {
+	if err := s.root.WriteFile(s.name+"/"+stagingMark, nil, 0o600); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // removeStale removes those of these directories that no process holds. What it cannot
@@ -83,12 +89,28 @@ func removeStale(root *os.Root) {
 			continue
 		}
 		if info, err := root.Lstat(e.Name() + "/" + stagingMark); err == nil && info.Mode().IsRegular() {
-			_ = root.RemoveAll(e.Name())
+			_ = removeMarked(root, e.Name())
 		} else {
 			_ = root.Remove(e.Name()) // it was killed before the mark, or it is someone else's and full
 		}
 		lock.Close()
 	}
+}
+
+// removeMarked removes a directory of temporary files, its mark after all
+// others: if this process is killed on the way, the next one must still see
+// whose the rest is.
+func removeMarked(root *os.Root, name string) error {
+	if dir, err := root.Open(name); err == nil {
+		names, _ := dir.Readdirnames(-1)
+		dir.Close()
+		for _, n := range names {
+			if n != stagingMark {
+				_ = root.RemoveAll(name + "/" + n) // what stays is found below
+			}
+		}
+	}
+	return root.RemoveAll(name)
 }
 
 // next returns the name of a file that does not exist yet.
@@ -105,7 +127,7 @@ func (s *staging) folds() bool {
 
 // Close removes the directory with all that is in it.
 func (s *staging) Close() error {
-	err := s.root.RemoveAll(s.name)
+	err := removeMarked(s.root, s.name)
 	if s.lock != nil {
 		s.lock.Close()
 	}

@@ -110,6 +110,9 @@ func noStaging(t *testing.T, dir string) {
 	}
 }
 
+// isLinux is where even a file that was written and got its time back is told.
+const isLinux = runtime.GOOS == "linux"
+
 // onUnix ends a test that is about things which only Unix has. It is not a
 // skip: there is nothing to test elsewhere.
 func onUnix() bool { return runtime.GOOS != "windows" && runtime.GOOS != "plan9" }

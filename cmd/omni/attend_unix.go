@@ -1,0 +1,11 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// explainSignals ask for an explanation.
+var explainSignals = []os.Signal{syscall.SIGUSR1}
