@@ -7,12 +7,11 @@ MODULES := $(shell $(GO) list -m -f '{{.Dir}}')
 TIMEOUT ?= 8m
 COUNT   ?= 5
 CHECKS  ?= 10000
-DEPTH   ?= 12
 FUZZTIME ?= 1m
 SEEDS   ?= 10000
 SOAK    ?= 1h
 
-.PHONY: help demo build test check vet laws sim soak line atrest mutants fuzz bench bench-quick microbench jsgi hostile attacks loc clean
+.PHONY: help demo build test check vet laws model sim soak line atrest mutants fuzz bench bench-quick microbench jsgi hostile attacks loc clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -47,8 +46,11 @@ check: vet ## formatting, staticcheck, vet everywhere, 32-bit tests, each benchm
 
 laws: ## the laws on many more random programs (minutes)
 	$(GO) test -timeout 60m ./rapid_test -rapid.checks=$(CHECKS)
-	OMNI_MODEL_DEPTH=$(DEPTH) $(GO) test -timeout 60m -run Model -v ./mux
+	OMNI_MODEL=300000 $(GO) test -timeout 60m -run 'TestModel' -v ./mux
 	OMNI_SEEDS=5000 $(GO) test -timeout 60m ./omni
+
+model: ## every course of two small endpoints, to the end, and the numbers of states (10 min, 5 GB)
+	OMNI_MODEL=full GOMEMLIMIT=6GiB $(GO) test -count=1 -timeout 60m -run 'TestModel$$' -v ./mux
 
 sim: ## sessions in virtual time with faults: SEEDS new seeds, or SEED=n to replay one
 	SEEDS=$(SEEDS) $(GO) test -race -count=1 -timeout 60m -v -run TestSim ./rapid_test/sim

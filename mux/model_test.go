@@ -1,9 +1,10 @@
 package mux
 
 import (
-	"math"
+	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,133 +16,131 @@ type scenario struct {
 	cfg     simConfig
 	answers int // items of each answer
 	plans   [2][]simPlan
+	may     [2]allowance // each side's mischief
+	always  bool         // it is small: searched to the end in every run
 }
 
 var (
 	oneWay = simPlan{items: 2}
 	short  = simPlan{items: 1}
-	ask    = simPlan{call: true, items: 1}
+	ask    = simPlan{call: true, items: 2}
 	poke   = simPlan{call: true}
 
+	// Credit for one item at a time: asked for by the reader (pull), given
+	// with HELLO at first (tight), kept up for it by a window.
 	pull     = simConfig{streams: 1, items: 0, maxItem: 4}
 	tight    = simConfig{streams: 1, items: 1, maxItem: 4, bytes: 4}
 	windowed = simConfig{streams: 2, items: 2, maxItem: 4, bytes: 4, prefetch: 2}
+	last     = simConfig{streams: 2, items: 1, maxItem: 4, bytes: 4, lastID: 1}
+
+	peace   = [2]allowance{}
+	cancels = both(allowance{cancels: 1})
+	refuses = both(allowance{cancels: 1, refusals: 1})
+	drains  = both(allowance{cancels: 1, shutdowns: 1})
+	closes  = both(allowance{cancels: 1, closes: 1})
 )
 
+func both(may allowance) [2]allowance { return [2]allowance{may, may} }
+
+// The scenarios have two streams of two items and one cancel a side, and what
+// is about as much.
 var scenarios = []scenario{
-	{"one way", tight, 0, [2][]simPlan{{oneWay}, nil}},
-	{"one way, pure pull", pull, 0, [2][]simPlan{{oneWay}, nil}},
-	{"one way, a window", windowed, 0, [2][]simPlan{{{items: 3}}, nil}},
-	{"one after the other", tight, 0, [2][]simPlan{{short, short}, nil}},
-	{"two at a time", windowed, 0, [2][]simPlan{{short, short}, nil}},
-	{"both ways", tight, 0, [2][]simPlan{{short}, {short}}},
-	{"a call", tight, 1, [2][]simPlan{{ask}, nil}},
-	{"a call and an answer of two", tight, 2, [2][]simPlan{{poke}, nil}},
-	{"two calls, one slot", tight, 0, [2][]simPlan{{poke, poke}, nil}},
-	{"calls both ways", tight, 1, [2][]simPlan{{poke}, {poke}}},
-	{"a call against a stream", pull, 1, [2][]simPlan{{poke}, {short}}},
-	{"numbers run out", simConfig{streams: 2, items: 1, maxItem: 4, bytes: 4, lastID: 1}, 0, [2][]simPlan{{short, short}, {poke}}},
+	{"one way", tight, 0, [2][]simPlan{{oneWay}, nil}, cancels, true},
+	{"one way, pure pull", pull, 0, [2][]simPlan{{oneWay}, nil}, cancels, true},
+	{"one way, a window", windowed, 0, [2][]simPlan{{{items: 3}}, nil}, cancels, true},
+	{"a call without items", tight, 0, [2][]simPlan{{poke}, nil}, cancels, true},
+	{"both ways", tight, 0, [2][]simPlan{{oneWay}, {oneWay}}, cancels, true},
+	{"one way, all mischief", tight, 0, [2][]simPlan{{oneWay}, nil}, both(allowance{1, 1, 1, 1}), false},
+	{"pure pull, a shutdown", pull, 0, [2][]simPlan{{oneWay}, nil}, both(allowance{1, 1, 1, 0}), false},
+	{"a window, a shutdown", windowed, 0, [2][]simPlan{{{items: 3}}, nil}, drains, false},
+	{"one after the other", tight, 0, [2][]simPlan{{oneWay, oneWay}, nil}, both(allowance{1, 1, 1, 0}), false},
+	{"two at a time", windowed, 0, [2][]simPlan{{oneWay, oneWay}, nil}, cancels, false},
+	{"both ways, pure pull", pull, 0, [2][]simPlan{{oneWay}, {oneWay}}, cancels, false},
+	{"both ways, a window", windowed, 0, [2][]simPlan{{oneWay}, {oneWay}}, cancels, false},
+	{"both ways and a refusal", tight, 0, [2][]simPlan{{oneWay}, {oneWay}}, refuses, false},
+	{"both ways and a shutdown", tight, 0, [2][]simPlan{{oneWay}, {oneWay}}, drains, false},
+	{"both ways and a close", tight, 0, [2][]simPlan{{oneWay}, {oneWay}}, closes, false},
+	{"a call", tight, 2, [2][]simPlan{{ask}, nil}, cancels, false},
+	{"a call and a refusal", tight, 2, [2][]simPlan{{ask}, nil}, refuses, false},
+	{"a call and a shutdown", tight, 1, [2][]simPlan{{ask}, nil}, drains, false},
+	{"two calls, one slot", tight, 1, [2][]simPlan{{poke, poke}, nil}, refuses, false},
+	{"a call against a stream", pull, 1, [2][]simPlan{{poke}, {short}}, cancels, false},
+	{"numbers run out", last, 0, [2][]simPlan{{short, short}, {poke}}, refuses, false},
+	{"calls both ways, in peace", tight, 1, [2][]simPlan{{poke}, {poke}}, peace, false},
+	{"calls both ways", tight, 1, [2][]simPlan{{poke}, {poke}}, cancels, false},
 }
 
-// TestModel searches the courses of small worlds to the end: every order of
-// opens, items, ends, answers, messages packed and delivered, with a cancel,
-// refusal or shutdown at any point. OMNI_MODEL_DEPTH is how many of the
-// latter one course may have (1 by default); it grows steeply.
-//
-// Engines are not copied: a course is played again from its beginning, and
-// states that were met before, told apart by a hash of everything in them,
-// are not gone into a second time. By default a search stops after some
-// thousand states, and TestModelWalks draws courses of what is left.
-func TestModel(t *testing.T) {
-	depth, limit := 1, 2_000
-	if s := os.Getenv("OMNI_MODEL_DEPTH"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatalf("OMNI_MODEL_DEPTH: %v", err)
-		}
-		depth, limit = n, math.MaxInt
-	}
-	for _, sc := range scenarios {
-		t.Run(strings.ReplaceAll(sc.name, " ", "_"), func(t *testing.T) {
-			s := search{sc: sc, mischief: depth, limit: limit, met: map[uint64]bool{}}
-			s.from(nil, s.start())
-			if s.fault != "" {
-				t.Fatal(s.fault)
-			}
-			t.Logf("%d states, %d final, complete: %v", len(s.met), s.finals, len(s.met) < limit)
-		})
-	}
-}
-
-type search struct {
-	sc              scenario
-	mischief, limit int
-	met             map[uint64]bool
-	finals          int
-	fault           string
-}
-
-func (s *search) start() *world {
-	return newWorld(s.sc.cfg, s.mischief, s.sc.answers, s.sc.plans)
-}
-
-// replay plays a course from its beginning.
-func (s *search) replay(course []move) *world {
-	w := s.start()
-	for _, m := range course {
-		w.do(m)
+// world is the scenario's beginning: both know each other.
+func (sc scenario) world() *world {
+	w := newWorld(sc.cfg, 0, sc.answers, sc.plans)
+	for i, s := range w.sides {
+		s.may = sc.may[i]
 	}
 	return w
 }
 
-// from goes into every course that continues this one. w is its world, which
-// is used up.
-func (s *search) from(course []move, w *world) {
-	if s.fault != "" || len(s.met) >= s.limit {
-		return
-	}
-	state := w.hash()
-	if s.met[state] {
-		return
-	}
-	s.met[state] = true
-	moves := w.moves()
-	if w.quiet() {
-		w.checkQuiet()
-	}
-	if stuck := w.quiet() && onlyWaiting(w, moves); stuck {
-		s.finals++
-		w.checkFinal()
-	}
-	if w.fault != "" {
-		s.blame(course, w)
-		return
-	}
-	for i, m := range moves {
-		next := w
-		if i < len(moves)-1 { // the last one has this world for itself
-			next = s.replay(course)
+// TestModel searches small worlds: every order of opens, items, ends, answers,
+// messages packed and delivered, with each side's mischief at any point. By
+// default a search stops after some thousand states, and TestModelWalks draws
+// courses of what is left. With OMNI_MODEL=full it goes on until nothing is
+// new, or to the depth that fullLimit states reach; that takes minutes and
+// some gigabytes. OMNI_MODEL=n stops after n states.
+func TestModel(t *testing.T) {
+	const defaultLimit, fullLimit = 2_000, 30_000_000
+	limit := defaultLimit
+	if env := os.Getenv("OMNI_MODEL"); env == "full" {
+		limit = fullLimit
+	} else if env != "" {
+		n, err := strconv.Atoi(env)
+		if err != nil {
+			t.Fatalf("OMNI_MODEL is neither full nor a number: %v", err)
 		}
-		next.do(m)
-		s.from(append(course[:len(course):len(course)], m), next)
+		limit = n
 	}
+	var states, transitions int
+	for _, sc := range scenarios {
+		t.Run(strings.ReplaceAll(sc.name, " ", "_"), func(t *testing.T) {
+			limit := limit
+			if sc.always {
+				limit = max(limit, fullLimit)
+			}
+			s := newSearch(sc, limit)
+			s.run()
+			t.Log(s.result())
+			states += s.states.len()
+			transitions += s.transitions
+			if s.fault != "" {
+				t.Fatal(s.fault)
+			}
+		})
+		runtime.GC() // a large search is not to be there beside the next
+	}
+	t.Logf("%d states, %d transitions in all", states, transitions)
 }
 
-func (s *search) blame(course []move, w *world) {
+// result is a line of the table.
+func (s *search) result() string {
+	how := "complete: yes"
+	if !s.complete {
+		how = fmt.Sprintf("complete: no, only all courses of up to %d moves", s.depth)
+	}
+	return fmt.Sprintf("%-26s %8d states %9d transitions %6d final, depth %d, %s", s.sc.name, s.states.len(), s.transitions, s.finals, s.depth, how)
+}
+
+// blame is what went wrong with a course that was drawn.
+func blame(w *world, course []move) string {
 	var b strings.Builder
 	b.WriteString(w.fault + "\nafter")
 	for _, m := range course {
 		b.WriteString("\n\t" + m.String())
 	}
-	s.fault = b.String()
+	return b.String()
 }
 
 // onlyWaiting says whether nothing can happen but mischief.
 func onlyWaiting(w *world, moves []move) bool {
 	for _, m := range moves {
-		switch m.what {
-		case 's', 'c', 'k', 'f':
-		default:
+		if !m.isMischief() {
 			return false
 		}
 	}
@@ -191,8 +190,7 @@ func drawScenario(r *rand.Rand) scenario {
 // walk draws one course to its end and returns what went wrong. With closes,
 // one side is closed at once somewhere on the way.
 func walk(r *rand.Rand, sc scenario, mischief int, closes bool) string {
-	s := search{sc: sc, mischief: mischief}
-	w := s.start()
+	w := newWorld(sc.cfg, mischief, sc.answers, sc.plans)
 	var course []move
 	closeAt := -1
 	if closes {
@@ -214,8 +212,8 @@ func walk(r *rand.Rand, sc scenario, mischief int, closes bool) string {
 		w.do(m)
 		course = append(course, m)
 	}
-	if w.fault != "" {
-		s.blame(course, w)
+	if w.fault == "" {
+		return ""
 	}
-	return s.fault
+	return blame(w, course)
 }

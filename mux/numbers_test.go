@@ -1,6 +1,8 @@
 package mux
 
 import (
+	"context"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,5 +112,31 @@ func TestI09ReplyTakesTheLast(t *testing.T) {
 			t.Fatal("it waits on")
 		}
 		p.want("the last", wOpen(1, ""), wAnswer(2, 1, ""), wEnd(0))
+	})
+}
+
+// TestI09RefusedCallsAreNotAccepted: calls that were refused since the numbers
+// ran out are gone for Accept, and hold nothing: streams that come later are
+// accepted as before.
+func TestI09RefusedCallsAreNotAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := small1(t)
+		cfg.lastID = 1
+		s, p := meet(t, cfg)
+		p.next("HELLO")
+		p.send(wHello(16, 1, 10, 100, ""), wCall(1, ""), wEnd(1))
+		noErr[*omni.Consumer[[]byte]](t)(s.Open(t.Context(), nil))
+		synctest.Wait() // OPEN went out, the call was refused and is dead
+		for n := uint32(2); n < 10; n++ {
+			p.send(wOpen(n, "more"), wEnd(n))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			in, err := s.Accept(ctx)
+			if err != nil || string(in.Metadata()) != "more" {
+				t.Fatalf("stream %d: Accept returns %v", n, err)
+			}
+			_, err = in.Producer().Next(ctx)
+			wantIs(t, "Next", err, io.EOF)
+			cancel()
+		}
 	})
 }

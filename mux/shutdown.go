@@ -1,6 +1,8 @@
 package mux
 
 import (
+	"slices"
+
 	"omnistreams.dev/omni"
 )
 
@@ -136,6 +138,7 @@ func (e *engine) exhaust() {
 			in.refuse(omni.CodeRefused, "the stream numbers ran out")
 		}
 	}
+	e.accepts = slices.DeleteFunc(e.accepts, func(in *incoming) bool { return in.refusal })
 }
 
 // idle says whether no stream lives, either way.

@@ -12,13 +12,14 @@ import (
 // on top of them. Nothing in it runs by itself: everything that may happen
 // next is a move, so the order of things can be searched or drawn.
 //
-// A world finds fault with itself: after every move check says what is wrong.
+// The sides share nothing but the messages: a move changes one of them and, if
+// it packs, puts a message into the inbox of the other. The search relies on
+// that. A world finds fault with itself: after every move check says what is
+// wrong.
 type world struct {
 	sides    [2]*simSide
-	writers  []*simWriter // of both sides, in the order of their opens
-	mischief int          // cancels, breaks and shutdowns that may still happen
-	closed   bool         // one side was closed at once
-	fault    string       // the first thing that went wrong
+	mischief int    // cancels, refusals and shutdowns that may still happen, on any side
+	fault    string // the first thing that went wrong
 }
 
 type simSide struct {
@@ -26,9 +27,18 @@ type simSide struct {
 	m       message
 	inbox   [][]byte // on their way to this side
 	plan    []simPlan
+	writers []*simWriter // in the order of their opens
 	readers []*simReader
-	waiting int  // items of the answers that this side gives
-	drained bool // a shutdown was asked for, on either side
+	waiting int       // items of the answers that this side gives
+	may     allowance // mischief of its own, beyond the world's
+	drained bool      // a shutdown was asked for here
+	closed  bool      // this side was closed at once
+}
+
+// allowance is how often the application of one side may still end something
+// before its time.
+type allowance struct {
+	cancels, refusals, shutdowns, closes int
 }
 
 // simPlan is a stream to be opened.
@@ -39,7 +49,7 @@ type simPlan struct {
 
 type simWriter struct {
 	side    int
-	tag     byte // its metadata, and the first byte of its items
+	tag     byte // its place in writers, its metadata, and the first byte of its items
 	o       *outgoing
 	left    int // items to write
 	wrote   int
@@ -105,6 +115,15 @@ func (m move) String() string {
 	return fmt.Sprintf("%s %d.%d", names[m.what], m.side, m.n)
 }
 
+// isMischief says whether an application might as well never do it.
+func (m move) isMischief() bool {
+	switch m.what {
+	case 's', 'c', 'k', 'f', 'x':
+		return true
+	}
+	return false
+}
+
 // moves lists what may happen now.
 func (w *world) moves() []move {
 	var ms []move
@@ -112,52 +131,78 @@ func (w *world) moves() []move {
 		if len(s.inbox) > 0 {
 			ms = append(ms, move{'d', i, 0})
 		}
-		if s.e.kick() {
-			ms = append(ms, move{'p', i, 0})
-		}
-		if s.e.over {
-			continue // its application has learned of it by readers and writers
-		}
+		ms = w.ownMoves(ms, i)
+	}
+	return ms
+}
+
+// ownMoves appends what may happen at one side without a message.
+func (w *world) ownMoves(ms []move, i int) []move {
+	s := w.sides[i]
+	if s.e.kick() {
+		ms = append(ms, move{'p', i, 0})
+	}
+	if !s.e.over { // else its application has learned of it by readers and writers
 		if w.canOpen(s) {
 			ms = append(ms, move{'o', i, 0})
 		}
-		if len(s.e.accepts) > 0 {
+		if len(s.e.accepts) > 0 && s.e.held < int(s.e.cfg.streams) {
 			ms = append(ms, move{'a', i, 0})
 		}
-		if w.mischief > 0 && !s.drained {
+		if !s.drained && w.mischief+s.may.shutdowns > 0 {
 			ms = append(ms, move{'s', i, 0})
 		}
+		if s.may.closes > 0 {
+			ms = append(ms, move{'x', i, 0})
+		}
 	}
-	for n, wr := range w.writers {
+	for n, wr := range s.writers {
 		if wr.ended || wr.stopped || wr.o.finished {
 			continue
 		}
 		if wr.left == 0 {
-			ms = append(ms, move{'e', wr.side, n})
+			ms = append(ms, move{'e', i, n})
 		} else if ok, _ := wr.o.writeState(2); ok {
-			ms = append(ms, move{'w', wr.side, n})
+			ms = append(ms, move{'w', i, n})
 		}
-		if w.mischief > 0 {
-			ms = append(ms, move{'c', wr.side, n})
+		if w.mischief+s.may.cancels > 0 {
+			ms = append(ms, move{'c', i, n})
 		}
 	}
-	for i, s := range w.sides {
-		for n, r := range s.readers {
-			if r.over == nil && (r.in.next < len(r.in.items) || r.in.peerLast != noWord || r.wants()) {
-				ms = append(ms, move{'t', i, n})
-			}
-			if r.over == nil && w.mischief > 0 {
-				ms = append(ms, move{'k', i, n})
-			}
-			if r.mayCall && !s.e.over {
-				ms = append(ms, move{'r', i, n})
-				if w.mischief > 0 {
-					ms = append(ms, move{'f', i, n})
-				}
-			}
-		}
+	for n, r := range s.readers {
+		ms = w.readerMoves(ms, i, n, r)
 	}
 	return ms
+}
+
+func (w *world) readerMoves(ms []move, i, n int, r *simReader) []move {
+	s := w.sides[i]
+	if r.over == nil && (r.in.next < len(r.in.items) || r.in.peerLast != noWord || r.wants()) {
+		ms = append(ms, move{'t', i, n})
+	}
+	if r.over == nil && w.mischief+s.may.cancels > 0 {
+		ms = append(ms, move{'k', i, n})
+	}
+	if s.e.over {
+		return ms
+	}
+	if r.mayCall {
+		ms = append(ms, move{'r', i, n})
+	}
+	unwanted := r.in.kind == kindOneWay && r.over == nil && !r.in.closeWant
+	if (r.mayCall || unwanted) && w.mischief+s.may.refusals > 0 {
+		ms = append(ms, move{'f', i, n})
+	}
+	return ms
+}
+
+// spend takes one from what the side may do, or else from what anybody may.
+func (w *world) spend(own *int) {
+	if *own > 0 {
+		*own--
+	} else {
+		w.mischief--
+	}
 }
 
 // canOpen says whether the next open of the plan would not wait.
@@ -180,49 +225,63 @@ func (w *world) do(m move) {
 	case 'o':
 		w.open(m.side)
 	case 'w':
-		wr := w.writers[m.n]
+		wr := s.writers[m.n]
 		wr.o.write([]byte{wr.tag, byte(wr.wrote)})
 		wr.wrote, wr.left = wr.wrote+1, wr.left-1
 	case 'e':
-		wr := w.writers[m.n]
+		wr := s.writers[m.n]
 		if err := wr.o.end(); err != nil {
 			w.blame("end: %v", err)
 		}
+		wr.o.cancel(omni.ErrCanceled) // after the last word nothing changes any more
+		_ = wr.o.end()
 		wr.ended = true
-	case 'c':
-		wr := w.writers[m.n]
-		wr.o.cancel(omni.ErrCanceled)
-		wr.stopped = true
-		w.mischief--
 	case 'a':
 		in := s.e.accepts[0]
 		s.e.accepts = s.e.accepts[1:]
+		in.accept()
 		s.readers = append(s.readers, &simReader{side: m.side, in: in, mayCall: in.kind == kindCall})
 	case 't':
 		w.take(m.side, s.readers[m.n])
-	case 'k':
-		s.readers[m.n].in.cancel(omni.ErrCanceled)
-		s.readers[m.n].stopped, s.readers[m.n].over = true, omni.ErrCanceled
-		w.mischief--
 	case 'r':
 		w.reply(m.side, s.readers[m.n])
+	default:
+		w.mischiefOf(s, m)
+	}
+	w.check()
+}
+
+// mischiefOf does what ends something before its time.
+func (w *world) mischiefOf(s *simSide, m move) {
+	switch m.what {
+	case 'c':
+		wr := s.writers[m.n]
+		wr.o.cancel(omni.ErrCanceled)
+		_ = wr.o.end() // this is not said after that
+		wr.stopped = true
+		w.spend(&s.may.cancels)
+	case 'k':
+		s.readers[m.n].in.cancel(omni.ErrCanceled)
+		s.readers[m.n].in.cancel(io.ErrUnexpectedEOF) // the first one counts
+		s.readers[m.n].stopped, s.readers[m.n].over = true, omni.ErrCanceled
+		w.spend(&s.may.cancels)
 	case 'f':
-		s.readers[m.n].in.refuse(omni.CodeCanceled, "refused")
+		s.readers[m.n].in.refuse(omni.CodeRefused, "refused")
 		s.readers[m.n].mayCall = false
 		s.readers[m.n].stopped = true
-		w.mischief--
+		w.spend(&s.may.refusals)
 	case 's':
 		s.e.drain("")
-		w.sides[0].drained, w.sides[1].drained = true, true
-		w.mischief--
-	case 'x': // see TestModelWalks; Close does the same
+		s.drained = true
+		w.spend(&s.may.shutdowns)
+	case 'x': // Close does the same
+		s.may.closes = 0
 		if !s.e.over {
-			w.closed = true
+			s.closed = true
 			s.e.farewell = &omni.StreamError{Code: omni.CodeCanceled, Reason: "closed"}
 			s.e.finish(ErrClosed)
 		}
 	}
-	w.check()
 }
 
 // blame notes the first thing that went wrong.
@@ -271,7 +330,7 @@ func (w *world) open(side int) {
 	if err != nil {
 		return
 	}
-	wr := w.writer(side, plan.items)
+	wr := s.writer(side, plan.items)
 	if !plan.call {
 		wr.o = s.e.open(kindOneWay, nil, []byte{wr.tag})
 		return
@@ -281,16 +340,16 @@ func (w *world) open(side int) {
 	s.readers = append(s.readers, &simReader{side: side, in: c.in})
 }
 
-func (w *world) writer(side, items int) *simWriter {
-	wr := &simWriter{side: side, tag: byte(len(w.writers)), left: items}
-	w.writers = append(w.writers, wr)
+func (s *simSide) writer(side, items int) *simWriter {
+	wr := &simWriter{side: side, tag: byte(len(s.writers)), left: items}
+	s.writers = append(s.writers, wr)
 	return wr
 }
 
 func (w *world) reply(side int, r *simReader) {
 	r.mayCall = false
 	s := w.sides[side]
-	tag := byte(len(w.writers))
+	tag := byte(len(s.writers))
 	o, err := r.in.answer([]byte{tag})
 	if err != nil {
 		if err != ErrExhausted && !s.e.over && s.e.cfg.lastID > 10 {
@@ -298,7 +357,7 @@ func (w *world) reply(side int, r *simReader) {
 		}
 		return
 	}
-	w.writer(side, s.waiting).o = o
+	s.writer(side, s.waiting).o = o
 }
 
 // take reads one item or the end, asking for one if nothing is outstanding.
@@ -312,13 +371,25 @@ func (w *world) take(side int, r *simReader) {
 		r.got++
 	case err != nil:
 		r.over = err
-		if err == io.EOF && int(r.in.metadata[0]) < len(w.writers) {
-			from := w.writers[r.in.metadata[0]]
-			if !from.ended || from.stopped || r.got != from.wrote {
-				w.blame("L4: the end came after %d items of %d (ended: %v)", r.got, from.wrote, from.ended)
-			}
-		}
+		w.checkEnd(side, r)
 	case r.wants():
 		r.in.request(1)
+	}
+}
+
+// writerOf is who writes what r of that side reads, nil if nobody is known.
+func (w *world) writerOf(side int, r *simReader) *simWriter {
+	writers := w.sides[1-side].writers
+	if len(r.in.metadata) != 1 || int(r.in.metadata[0]) >= len(writers) {
+		return nil
+	}
+	return writers[r.in.metadata[0]]
+}
+
+// checkEnd looks at a reader that has just come to its end.
+func (w *world) checkEnd(side int, r *simReader) {
+	from := w.writerOf(side, r)
+	if r.over == io.EOF && from != nil && (!from.ended || from.stopped || r.got != from.wrote) {
+		w.blame("L4: the end came after %d items of %d (ended: %v)", r.got, from.wrote, from.ended)
 	}
 }
