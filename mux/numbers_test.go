@@ -137,6 +137,7 @@ func TestI09RefusedCallsAreNotAccepted(t *testing.T) {
 			_, err = in.Producer().Next(ctx)
 			wantIs(t, "Next", err, io.EOF)
 			cancel()
+			synctest.Wait() // CLOSE goes out, and the slot is free
 		}
 	})
 }
