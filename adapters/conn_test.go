@@ -236,11 +236,15 @@ func TestA09CloseUnblocks(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		must(t, a.SetDeadline(time.Now().Add(time.Hour))) // Close stops the timers
+		start := time.Now()
+		must(t, a.SetDeadline(start.Add(time.Hour))) // Close stops the timers
 		must(t, a.Close())
 		for range 4 {
 			err := <-errs
 			wantErr(t, err, net.ErrClosed)
+			if took := time.Since(start); took != 0 {
+				t.Errorf("after %v", took)
+			}
 			var ne net.Error
 			if errors.As(err, &ne) && ne.Timeout() {
 				t.Errorf("%v is a timeout", err)

@@ -121,6 +121,19 @@ func TestX03BothCancel(t *testing.T) {
 			t.Fatalf("%d and %d slots", a.e.ownSlots, b.e.theirSlots)
 		}
 	})
+	// Those two words seldom cross; here they do.
+	e := newEngine(small1(t))
+	e.receive(join(wHello(16, 4, 4, 64, "")))
+	_, err := e.takeSlot(false)
+	must(t, err)
+	var m message
+	e.open(kindOneWay, nil, nil).cancel(omni.ErrCanceled)
+	e.pack(&m)
+	e.receive(join(wClose(1, 77, "enough")))
+	e.pack(&m)
+	if got := packed(&m); len(got) != 0 || e.ownSlots != 0 || e.err != nil {
+		t.Fatalf("%v goes out behind FAIL, %d slots, %v", got, e.ownSlots, e.err)
+	}
 }
 
 // TestX05FromInside: every call may be made from inside a loop over items.

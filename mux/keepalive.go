@@ -16,8 +16,9 @@ type keepalive struct {
 	inside  transport.ProgressReporter // of the transport; nil if it is none
 	started time.Time
 	heard   time.Time // something came that proves the peer alive
-	pinged  time.Time // our PING for that was wanted, or has gone out; zero for none
-	carried bool      // the message on its way has a PING of ours
+	pinged  time.Time // when our PING for the silence was wanted or, if out, has gone out; zero for none
+	number  uint64    // its number
+	out     bool      // it has gone out
 	sending time.Time // the transport has had a message since; zero for none
 }
 
@@ -110,13 +111,14 @@ func (s *Session) lateLocked(now time.Time) (next time.Duration, late *omni.Stre
 	return min(next, left), late
 }
 
-// sentLocked is called when the transport has taken a message. Only now has a
-// PING in it gone out: the peer looks at no part of a message.
-func (k *keepalive) sentLocked(now time.Time) {
-	if k.carried && !k.pinged.IsZero() {
-		k.pinged = now
+// sentLocked is called when the transport has taken all messages that were
+// packed. Only now have the PINGs in them gone out, the newest with that number:
+// the peer looks at no part of a message. Later ones, which the application may
+// send, do not give the peer more time.
+func (k *keepalive) sentLocked(now time.Time, given uint64) {
+	if !k.pinged.IsZero() && !k.out && given >= k.number {
+		k.pinged, k.out = now, true
 	}
-	k.carried = false
 }
 
 // silenceLocked is lateLocked for a peer of which nothing is heard. A PING
@@ -126,11 +128,10 @@ func (s *Session) silenceLocked(now, moved time.Time) (next time.Duration, late 
 	k, cfg := &s.alive, s.cfg
 	silence := now.Sub(k.heard)
 	if k.pinged.IsZero() && silence >= cfg.keepAlive {
-		k.pinged = now
-		s.e.ping.next()
+		k.pinged, k.number, k.out = now, s.e.ping.next(), false
 	}
 	pinged := k.pinged
-	if (k.carried || s.e.ping.unsent()) && moved.After(pinged) {
+	if !k.out && moved.After(pinged) {
 		pinged = moved
 	}
 	if k.pinged.IsZero() {

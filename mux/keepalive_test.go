@@ -101,8 +101,8 @@ func TestK02OtherPongs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, p := meetOpt(t, pinging())
 		started := time.Now()
-		for !s.e.over && time.Since(started) < time.Minute {
-			p.conn.Send(t.Context(), join(wPong(1<<60), rawFrame{8, 0, "12345678"}))
+		for n := uint64(1 << 63); !s.e.over && time.Since(started) < time.Minute; n++ {
+			p.conn.Send(t.Context(), join(wPong(n), rawFrame{8, 0, "12345678"}))
 			time.Sleep(time.Second / 3)
 			synctest.Wait()
 		}
@@ -170,6 +170,11 @@ func TestS04SlowDrain(t *testing.T) {
 		defer other.Wait()
 		c := noErr[*omni.Consumer[[]byte]](t)(s.Open(t.Context(), nil))
 		must(t, c.Write(t.Context(), make([]byte, 1<<16)))
+		watchdog := time.AfterFunc(time.Hour, func() {
+			t.Error("the session lives on")
+			cb.Close()
+		})
+		defer watchdog.Stop()
 		var seen []byte
 		for b := make([]byte, 1); ; time.Sleep(time.Second) {
 			if _, err := cb.Read(b); err != nil {
@@ -244,9 +249,11 @@ func TestK05Options(t *testing.T) {
 		if s != nil || err == nil || !strings.Contains(err.Error(), "Options.") || !strings.Contains(err.Error(), row.field) {
 			t.Errorf("%+v: %v, want an error that names %s", row.opt, err, row.field)
 		}
-		if _, err := cb.Recv(context.Background()); err == nil {
-			t.Errorf("%s: the transport was not closed", row.field)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		if _, err := cb.Recv(ctx); err == nil || ctx.Err() != nil {
+			t.Fatalf("%s: the transport was not closed", row.field)
 		}
+		cancel()
 		cb.Close()
 	}
 	for _, good := range []Options{

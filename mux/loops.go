@@ -117,10 +117,8 @@ func (s *Session) nextMessage(m *message) bool {
 		s.alive.sending = time.Time{}
 		now := time.Now()
 		s.e.now = now.Sub(s.began)
-		s.alive.sentLocked(now)
-		before := s.e.ping.given
+		s.alive.sentLocked(now, s.e.ping.given)
 		s.e.pack(m)
-		s.alive.carried = s.e.ping.given > before
 		s.heardLocked() // a Dialect may have answered in the peer's name
 		if m.size > 0 {
 			s.alive.sending = now

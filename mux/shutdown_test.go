@@ -303,14 +303,17 @@ func TestD08BlockedCalls(t *testing.T) {
 func TestD10WriteRacesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t, &Options{MaxStreams: 10})
-		for range 200 {
+		for round := range 200 {
 			c := noErr[*omni.Consumer[[]byte]](t)(a.Open(t.Context(), nil))
 			var all sync.WaitGroup
 			var mu sync.Mutex
 			written := 0
-			for range 4 {
+			for w := range 4 {
 				all.Go(func() {
-					for {
+					for n := 0; ; n++ {
+						if w == 0 && n == round%10 { // with credit left
+							c.End()
+						}
 						err := c.Write(t.Context(), []byte("x"))
 						if err != nil {
 							if err != omni.ErrEnded {
@@ -324,7 +327,6 @@ func TestD10WriteRacesEnd(t *testing.T) {
 					}
 				})
 			}
-			all.Go(func() { c.End() })
 			got := noErr[[][]byte](t)(omni.Collect(t.Context(), accept(t, b).Producer()))
 			all.Wait()
 			if len(got) != written {

@@ -32,7 +32,9 @@ func TestS01NeverRead(t *testing.T) {
 			c.End()
 		}()
 		started := time.Now()
-		all, err := omni.Collect(t.Context(), accept(t, b).Producer())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		all, err := omni.Collect(ctx, accept(t, b).Producer())
 		if len(all) != 1000 || err != nil || time.Since(started) > 0 {
 			t.Fatalf("%d items in %v, %v", len(all), time.Since(started), err)
 		}
@@ -44,6 +46,9 @@ func TestS03BlockedHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t, &Options{MaxStreams: 2})
 		hang := make(chan struct{})
+		defer close(hang)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
 		go b.Serve(t.Context(), func(ctx context.Context, in *Incoming) error {
 			if string(in.Metadata()) == "hang" {
 				<-hang
@@ -53,14 +58,17 @@ func TestS03BlockedHandler(t *testing.T) {
 		})
 		noErr[*omni.Consumer[[]byte]](t)(a.Open(t.Context(), []byte("hang")))
 		for range 10 {
-			c := noErr[*omni.Consumer[[]byte]](t)(a.Open(t.Context(), nil))
-			must(t, c.Write(t.Context(), []byte("x")))
+			c := noErr[*omni.Consumer[[]byte]](t)(a.Open(ctx, nil))
+			must(t, c.Write(ctx, []byte("x")))
 			must(t, c.End())
-			<-c.Done()
+			select {
+			case <-c.Done():
+			case <-ctx.Done():
+				t.Fatal("a stream waits for the handler that hangs")
+			}
 			must(t, c.Err())
 		}
-		noErr[time.Duration](t)(b.Ping(t.Context()))
-		close(hang)
+		noErr[time.Duration](t)(b.Ping(ctx))
 	})
 }
 

@@ -1,9 +1,11 @@
 package mux
 
 import (
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -184,6 +186,7 @@ func TestK04PingInALongMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer := overPipe(t, halves())
 		c := noErr[*omni.Consumer[[]byte]](t)(s.Open(t.Context(), nil))
+		synctest.Wait() // OPEN has a message of its own
 		for range 4 {
 			must(t, c.Write(t.Context(), make([]byte, 25_000)))
 		}
@@ -214,5 +217,27 @@ func TestD11Linger(t *testing.T) {
 		if took := time.Since(started); took != lingerTime {
 			t.Fatalf("Close took %v", took)
 		}
+	})
+}
+
+// TestN03PingsOfTheApplication: PINGs that the application sends meanwhile do
+// not put off the end of a silent peer.
+func TestN03PingsOfTheApplication(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, peer := overPipe(t, halves())
+		go io.Copy(io.Discard, peer)
+		started := time.Now()
+		var pinging sync.WaitGroup
+		defer pinging.Wait()
+		pinging.Go(func() {
+			for range 30 {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				s.Ping(ctx)
+				<-ctx.Done()
+				cancel()
+			}
+			s.Close()
+		})
+		overAfter(t, s, started, 5*time.Second, latePong)
 	})
 }

@@ -400,6 +400,9 @@ func FuzzFrame(f *testing.F) {
 				}
 				break
 			}
+			if len(msg) == 0 {
+				t.Error("an empty message")
+			}
 			again = append(again, framed(string(msg))...)
 		}
 		if !bytes.HasPrefix(wire, again) {
