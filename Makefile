@@ -27,7 +27,9 @@ demo: build ## send the Go tree's source between two processes, twice
 	bin/omni demo
 
 test: ## all tests of all modules, with the race detector
-	@set -e; for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GO) vet ./... && $(GO) test -race -shuffle=on -timeout $(TIMEOUT) ./...); done
+	@failed=; for m in $(MODULES); do echo "== $$m"; \
+	  (cd $$m && $(GO) vet ./... && $(GO) test -race -shuffle=on -timeout $(TIMEOUT) ./...) || failed="$$failed $$m"; done; \
+	  [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 # The platforms that the project builds for.
 PLATFORMS := linux/amd64 linux/arm64 linux/386 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
@@ -93,7 +95,9 @@ bench-quick: bin/bench ## the most telling of these in two minutes: tables, and 
 	cd bench && ../bin/bench -quick -out RESULTS-quick.md
 
 attacks: ## every attack and fault of testdata/attacks.md, with its tests
-	@awk -F'|' '/^\| [A-Z][0-9][0-9] /{printf "%s %s\n", $$2, $$5}' testdata/attacks.md
+	@awk -F'|' '/^\| [A-Z][0-9][0-9] /{printf "%s%s\n      tests: %s\n", $$2, $$3, $$5; \
+	  gsub(" ", "", $$2); m = ""; c = "ls testdata/mutants | grep ^" $$2 "-"; while ((c | getline l) > 0) { sub(/[.]patch$$/, "", l); m = m " " l } close(c); \
+	  if (m != "") printf "      mutants:%s\n", m}' testdata/attacks.md
 
 jsgi: ## a gigabyte through the JSGI echo and back, by curl and by Go
 	$(GO) run ./adapters/jsgi/examples upload

@@ -108,6 +108,7 @@ func (in *Incoming) Reply(ctx context.Context, metadata []byte) (*omni.Consumer[
 	s, i := in.s, in.in
 	s.mu.Lock()
 	defer s.unlock()
+	s.clockLocked()
 	switch {
 	case ctx.Err() != nil:
 		return nil, causeOf(ctx)

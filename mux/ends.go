@@ -115,6 +115,7 @@ func (w *writeEnd) Credit(ctx context.Context, after uint64) (asked, written uin
 func (w *writeEnd) End() error {
 	w.s.mu.Lock()
 	defer w.s.unlock()
+	w.s.clockLocked()
 	return w.o.end()
 }
 
@@ -125,6 +126,7 @@ func (w *writeEnd) Cancel(err error) {
 	}
 	w.s.mu.Lock()
 	defer w.s.unlock()
+	w.s.clockLocked()
 	w.o.cancel(err)
 }
 
@@ -218,6 +220,7 @@ func (r *readEnd) Cancel(err error) {
 	}
 	r.s.mu.Lock()
 	defer r.s.unlock()
+	r.s.clockLocked()
 	r.in.cancel(err)
 }
 

@@ -37,7 +37,8 @@ type engine struct {
 	ownSlots   int // of the peer's streams in use by us
 	theirSlots int // of ours in use by the peer
 	slotFree   signal
-	opening    waiters // calls of Open and Call
+	opening    waiters // calls of Open and Call that wait for a slot
+	calling    waiters // calls of Call that wait for a share of the budget
 
 	accepts    []*incoming // not handed to the application yet
 	held       int         // handed to the application, and not let go

@@ -19,19 +19,23 @@ func (s Snapshot) String() string {
 	if s.Error != "" {
 		fmt.Fprintf(&b, ": %s", s.Error)
 	}
-	fmt.Fprintf(&b, "\n%d streams live; items sent %d, received %d\n", len(s.Streams), s.Stats.ItemsSent, s.Stats.ItemsReceived)
+	fmt.Fprintf(&b, "\nstreams: %d; items sent: %d, received: %d\n", len(s.Streams), s.Stats.ItemsSent, s.Stats.ItemsReceived)
 	for _, st := range s.Streams {
 		fmt.Fprintf(&b, "  %v\n", st)
 	}
-	return b.String()
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // String is the stream in one line for people.
 func (s StreamState) String() string {
 	var b strings.Builder
 	switch {
-	case s.Number == 0 && s.Waits != "the transport":
-		fmt.Fprintf(&b, "%s to be opened", s.Kind)
+	case s.Number == 0 && s.Kind == "":
+		b.WriteString("calls of Open and Call")
+	case s.Number == 0 && s.Waits == "our budget":
+		b.WriteString("calls of Call")
+	case s.Number == 0:
+		fmt.Fprintf(&b, "our new %s", s.Kind)
 	case s.Opened:
 		fmt.Fprintf(&b, "our %s %d", s.Kind, s.Number)
 	default:
@@ -44,8 +48,11 @@ func (s StreamState) String() string {
 		fmt.Fprintf(&b, " %.60q", s.Metadata)
 	}
 	word := "idle"
-	if s.Stuck {
+	switch {
+	case s.Stuck && s.Since >= time.Second:
 		word = "STUCK"
+	case s.Stuck:
+		word = "busy"
 	}
 	fmt.Fprintf(&b, ": %s for %v, waits for %s; items %s, bytes %s", word, brief(s.Since), s.Waits, s.Items.text(s.Opened), s.Bytes.text(s.Opened))
 	if s.Queued > 0 {

@@ -34,6 +34,7 @@ type incoming struct {
 	tookItems, tookBytes uint64
 	window               window
 	moved                time.Duration // when a frame or item went or came last, see engine.now
+	turn                 uint64        // e.turn of the message with its last frame
 
 	peerLast lastWord
 	lastErr  *omni.StreamError // with wordFail
@@ -200,7 +201,7 @@ func (in *incoming) finish(err error) {
 	if in.finished {
 		return
 	}
-	in.finished, in.err = true, err
+	in.finished, in.err, in.moved = true, err, in.e.now
 	in.stopped.Store(true)
 	in.e.stats.ItemsDropped += uint64(len(in.items) - in.next + in.handed.left())
 	in.items, in.next = nil, 0
@@ -228,9 +229,6 @@ func (in *incoming) letGo(code omni.Code, reason string, refusal bool) {
 // refuse closes a stream of which nothing was looked at, and a call that
 // will not be answered.
 func (in *incoming) refuse(code omni.Code, reason string) {
-	if !in.refusal && !in.closeGiven {
-		in.e.stats.Refused++
-	}
 	in.finish(&omni.StreamError{Code: code, Reason: reason})
 	in.letGo(code, reason, true)
 }
@@ -262,7 +260,10 @@ func (in *incoming) appendReply(b []byte) []byte {
 		return b
 	}
 	if in.closeDue() {
-		in.closeGiven, in.moved = true, in.e.now
+		in.closeGiven, in.moved, in.turn = true, in.e.now, in.e.turn+1
+		if promisesRetry(in.closeCode) {
+			in.e.stats.Refused++
+		}
 		b = appendReason(b, frameClose, in.id, in.closeCode, in.closeReason)
 		if in.e.dialect != nil {
 			in.unhold() // the peer may never end it
@@ -278,7 +279,7 @@ func (in *incoming) appendReply(b []byte) []byte {
 		return b
 	}
 	in.mark()
-	in.moved = in.e.now
+	in.moved, in.turn = in.e.now, in.e.turn+1
 	in.grantItems, in.grantBts = max(items, in.grantItems), max(bytes, in.grantBts)
 	in.fit()
 	return appendTotals(b, in.id, in.grantItems, in.grantBts)

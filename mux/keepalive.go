@@ -50,10 +50,7 @@ func (s *Session) heardLocked() {
 
 func (s *Session) heardAtLocked(at time.Time) {
 	s.alive.heard = at
-	if !s.alive.pinged.IsZero() {
-		s.alive.pinged = time.Time{}
-		s.alive.timer.Reset(s.cfg.keepAlive) // it is set for the PONG
-	}
+	s.alive.pinged = time.Time{} // the timer stays: no look is further off than the next PING
 }
 
 // tick looks whether something is late and sets the timer for the next look.

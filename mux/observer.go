@@ -18,8 +18,10 @@ import (
 type Observer struct {
 	// Log, if not nil, gets one record when a session begins, at level
 	// debug, and one when it ends: info after a clean end or a Close of
-	// this side, else a warning. Its handler is called by New and by the
-	// last goroutine of the session: Close waits for it.
+	// this side, else a warning. It does not say which session that is: give
+	// it attributes (slog.Logger.With), and an Observer to each listener.
+	// Its handler is called by New and by the last goroutine of the
+	// session, so a slow one delays New and Close.
 	Log *slog.Logger
 
 	mu     sync.Mutex // guards memory, never held while waiting
@@ -36,7 +38,7 @@ type Counters struct {
 	Clean             uint64 `json:"clean"`              // by a shutdown that lost nothing
 	Closed            uint64 `json:"closed"`             // by Close on this side
 	DrainTimeouts     uint64 `json:"drain_timeouts"`     // by a shutdown that was cut since its ctx ended
-	PeerErrors        uint64 `json:"peer_errors"`        // by the peer, with a code other than 0 or while streams lived
+	PeerErrors        uint64 `json:"peer_errors"`        // the peer ended it with an error, or cut streams that lived
 	ProtocolErrors    uint64 `json:"protocol_errors"`    // the peer broke a rule
 	PeersRefused      uint64 `json:"peers_refused"`      // by CheckPeer
 	Cut               uint64 `json:"cut"`                // the transport ended
@@ -46,7 +48,9 @@ type Counters struct {
 	KeepAliveTimeouts uint64 `json:"keepalive_timeouts"` // Options.KeepAliveTimeout
 
 	// Streams are the Stats of all sessions together, those that live
-	// included; streams that were refused are in it.
+	// included, those that ended as they were then: items that their readers
+	// leave unread afterwards are not counted as dropped. What a session
+	// holds now, Opened and the fields behind it, is of those that live.
 	Streams Stats `json:"streams"`
 }
 
@@ -109,7 +113,7 @@ func (o *Observer) began(s *Session) {
 	}
 }
 
-// ended is called when nothing of the session changes any more.
+// ended is called when nothing comes or goes any more.
 func (o *Observer) ended(s *Session) {
 	if o == nil {
 		return

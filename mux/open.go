@@ -2,6 +2,7 @@ package mux
 
 import (
 	"context"
+	"time"
 
 	"omnistreams.dev/omni"
 )
@@ -92,23 +93,27 @@ func (s *Session) awaitSlot(ctx context.Context, metadata []byte, call bool) err
 	if call && s.e.dialect != nil {
 		return ErrNoCalls
 	}
-	waiting := &s.e.opening
-	for waits := false; ; {
+	var at *waiters
+	defer func() { at.leave() }()
+	for {
 		if err := s.awaitReady(ctx); err != nil {
 			return err
 		}
 		now := s.clockLocked()
 		wait, err := s.e.takeSlot(call)
 		if wait == nil {
-			waiting.since = now // the others wait for the next
+			s.e.gotSlot(call, err, now)
 			return err
 		}
-		if !waits {
-			waits = true
-			waiting.enter(now)
-			defer waiting.leave()
+		next := &s.e.opening
+		if wait == &s.e.budget.freed {
+			next = &s.e.calling
 		}
-		waiting.call = call
+		if next != at {
+			at.leave()
+			next.enter(now)
+			at = next
+		}
 		if err := s.await(ctx, wait); err != nil {
 			return err
 		}
@@ -137,6 +142,17 @@ func (e *engine) takeSlot(call bool) (wait *signal, err error) {
 	}
 	e.ownSlots++
 	return nil, nil
+}
+
+// gotSlot notes that those who wait for the same wait for the next one now.
+func (e *engine) gotSlot(call bool, err error, now time.Duration) {
+	if err != nil {
+		return
+	}
+	e.opening.since = now
+	if call {
+		e.calling.since = now
+	}
 }
 
 // numbersLeft is how many streams this side can still open.

@@ -56,12 +56,14 @@ type Options struct {
 	// MessageTimeout is how long a message of the peer may take from its
 	// first byte to its last before the session ends with code 7: at 30 s,
 	// which zero means, a link of 70 kbit/s has time for a message of
-	// 256 KiB. It needs a transport.ProgressReporter, too.
+	// 256 KiB. If conn is no transport.ProgressReporter it has no effect, and
+	// a message whose rest does not come ends by the keepalive.
 	MessageTimeout time.Duration
-	// WriteTimeout is how long the transport may take none of the bytes that
-	// it was given, as when the peer does not read, before the session ends
-	// with code 7. Zero means 30 s. Progress is seen in steps of 60 KiB, or
-	// if conn is no transport.ProgressReporter of whole messages.
+	// WriteTimeout is how long a Send of conn may make no progress, as when the peer does not read, before the session ends
+	// with code 7. Zero means 30 s. TCP takes bytes in steps of up to a third
+	// of the system's send buffer, which may be a megabyte: with a shorter time
+	// a peer that reads slowly looks like one that does not. If conn is no
+	// transport.ProgressReporter only whole messages are seen.
 	WriteTimeout time.Duration
 	// Dialect, if not nil, makes the Dialect of each session, for peers that
 	// speak another protocol: npm09.Dialect is one. MaxStreams, MaxItem and

@@ -1,6 +1,7 @@
 package mux
 
 import (
+	"encoding/binary"
 	"time"
 
 	"omnistreams.dev/omni"
@@ -16,6 +17,7 @@ type outgoing struct {
 	place   link[outgoing] // in e.sending or e.fresh
 	turn    uint64         // e.turn when it was packed last
 	kind    uint8
+	name    string    // how its metadata begins, for a Snapshot
 	answers *incoming // the call that this answers, if kind is kindAnswer
 	call    *call     // if kind is kindCall
 
@@ -31,6 +33,7 @@ type outgoing struct {
 
 	last      lastWord // the application's, or ours for it
 	lastGiven bool
+	dataGiven bool // an item went out
 	closed    bool // the peer's CLOSE came
 
 	moved    time.Duration // when a frame went or came last, see engine.now
@@ -40,6 +43,9 @@ type outgoing struct {
 	done     latch
 	changed  signal // more credit, more room, or an end
 }
+
+// nameSize is how many bytes of a stream's metadata are kept at its opener.
+const nameSize = 64
 
 // lastWord is what one side said last on a stream.
 type lastWord uint8
@@ -59,6 +65,7 @@ const segmentSize = 16 << 10
 func (e *engine) open(kind uint8, answers *incoming, metadata []byte) *outgoing {
 	o := &outgoing{e: e, kind: kind, answers: answers, moved: e.now}
 	o.grantItems, o.grantBytes = uint64(e.peer.items), uint64(e.peer.bytes)
+	o.name = string(metadata[:min(len(metadata), nameSize)])
 	var number uint32
 	if answers != nil {
 		number = answers.id
@@ -196,7 +203,7 @@ func (o *outgoing) cancel(err error) {
 }
 
 func (o *outgoing) say(w lastWord, code omni.Code, reason string) {
-	o.last = w
+	o.last, o.moved = w, o.e.now
 	seg := o.room(headerSize + 4 + len(reason))
 	before := len(*seg)
 	if w == wordEnd {
@@ -220,6 +227,9 @@ func (o *outgoing) finish(err error) {
 
 // grant takes the totals of a REQUEST.
 func (o *outgoing) grant(items, bytes uint64) {
+	if items <= o.grantItems && bytes <= o.grantBytes {
+		return // nothing new, and no sign that it moves
+	}
 	o.grantItems = max(o.grantItems, items)
 	o.grantBytes = max(o.grantBytes, bytes)
 	o.moved = o.e.now
@@ -241,6 +251,7 @@ func (o *outgoing) take() []byte {
 	}
 	o.turn, o.moved = o.e.turn, o.e.now
 	seg := o.segs[o.first]
+	o.dataGiven = o.dataGiven || o.sentItems > 0 && (frameType(seg[0]) == frameData || holdsMore(seg))
 	o.segs[o.first] = nil
 	o.first++
 	o.count(-len(seg))
@@ -251,6 +262,11 @@ func (o *outgoing) take() []byte {
 	o.changed.fire()
 	o.release()
 	return seg
+}
+
+// holdsMore says whether a segment has more than one frame.
+func holdsMore(seg []byte) bool {
+	return len(seg) > headerSize+int(binary.BigEndian.Uint32(seg[5:]))
 }
 
 // forget drops what is queued.

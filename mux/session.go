@@ -210,7 +210,8 @@ func (s *Session) MaxItem(ctx context.Context) (int, error) {
 func (s *Session) Done() <-chan struct{} { return s.done }
 
 // Err is nil until Done and after a clean shutdown, else why the session
-// ended.
+// ended: ErrClosed if this side ended it, by Close or by a Shutdown that cut
+// what still lived.
 func (s *Session) Err() error {
 	if !s.isDone() {
 		return nil

@@ -22,24 +22,32 @@ type Snapshot struct {
 
 // StreamState is one stream in a Snapshot: who waits for whom, and what has
 // moved. Calls of Open and Call that wait are listed as one stream without a
-// number.
+// number: those for a slot, which have no kind, and those for the budget.
 type StreamState struct {
 	Opened   bool   `json:"opened"`            // by this side; else by the peer
 	Number   uint32 `json:"number"`            // in the space of the side that opened it; 0 if its OPEN has not gone out
 	Kind     string `json:"kind"`              // "one-way", "call" or "answer"
 	Answers  uint32 `json:"answers,omitempty"` // the call's number, in the other side's space, if this is an answer
-	Metadata []byte `json:"-"`                 // what the peer opened it with, not to be changed; nil if Opened
+	Metadata []byte `json:"-"`                 // what it was opened with, not to be changed; of streams that this side opened the first 64 bytes
 
-	// Waits is who must do something before the stream moves on: "our
-	// writer", "our reader", "our Accept", "our Reply", "the transport", "the
-	// peer's reader", "the peer's writer", "the peer's slots" or "our
-	// budget".
+	// Waits is who must do something before the stream moves on:
+	//
+	//	our writer         calls Write, or End
+	//	our reader         takes what is here, or asks for more
+	//	our Accept         takes the stream
+	//	our Reply          answers the call
+	//	our budget         Options.Budget has nothing left to grant
+	//	the transport      takes the message that it was given
+	//	the peer's reader  asks, or takes what was sent; it may not have accepted
+	//	the peer's writer  sends, or says its last word
+	//	the peer's Reply   answers the call
+	//	the peer's slots   a stream of ours ends: as many live as the peer lets
 	Waits string `json:"waits"`
 	// Stuck says that something is held up: an item or an end that is here
 	// or on its way, a Write, an Open. Else the stream is idle, and whom it
 	// waits for may have nothing to say.
 	Stuck bool          `json:"stuck"`
-	Since time.Duration `json:"since"` // since it moved last or, if a Write waits, since that does
+	Since time.Duration `json:"since"` // since it moved last or, if a Write waits, since that does; of a call with its answer
 
 	Items    Credit `json:"items"`
 	Bytes    Credit `json:"bytes"`  // of items
@@ -69,7 +77,7 @@ func (s *Session) Snapshot() Snapshot {
 		Age:       now.Sub(s.began),
 		Silence:   now.Sub(s.alive.heard),
 		RoundTrip: e.roundTrip,
-		Streams:   e.streams(now.Sub(s.began)),
+		Streams:   e.streams(s.momentLocked(now)),
 		Stats:     e.statsNow(),
 	}
 	if k := &s.alive; k.inside != nil {
@@ -94,23 +102,41 @@ func (s *Session) Snapshot() Snapshot {
 	return snap
 }
 
-// streams lists what lives.
-func (e *engine) streams(now time.Duration) []StreamState {
-	if e.over {
-		return nil
+// A moment is when streams are looked at.
+type moment struct {
+	now  time.Duration // since the session began
+	busy bool          // the transport has a message that it has not taken yet,
+	from time.Duration // since then
+}
+
+func (s *Session) momentLocked(now time.Time) moment {
+	m := moment{now: now.Sub(s.began), busy: !s.alive.sending.IsZero()}
+	if m.busy {
+		m.from = s.alive.sending.Sub(s.began)
 	}
-	var all []StreamState
+	return m
+}
+
+// streams lists what lives.
+func (e *engine) streams(m moment) []StreamState {
+	all := []StreamState{}
+	if e.over {
+		return all
+	}
 	for _, o := range e.own {
-		all = append(all, o.state(now))
+		all = append(all, o.state(m))
 	}
 	for _, o := range e.unnumberedStreams() {
-		all = append(all, o.state(now))
+		all = append(all, o.state(m))
 	}
 	for _, in := range e.theirs {
-		all = append(all, in.state(now))
+		all = append(all, in.state(m))
 	}
-	if e.opening.count > 0 {
-		all = append(all, e.opening.state(e, now))
+	if n := e.opening.count; n > 0 {
+		all = append(all, StreamState{Opened: true, Waits: "the peer's slots", Stuck: true, Since: m.now - e.opening.since})
+	}
+	if n := e.calling.count; n > 0 {
+		all = append(all, StreamState{Opened: true, Kind: "call", Waits: "our budget", Stuck: true, Since: m.now - e.calling.since})
 	}
 	slices.SortFunc(all, func(a, b StreamState) int {
 		switch {
@@ -144,9 +170,9 @@ func (e *engine) unnumberedStreams() []*outgoing {
 }
 
 // state is the writer's half in a Snapshot.
-func (o *outgoing) state(now time.Duration) StreamState {
+func (o *outgoing) state(m moment) StreamState {
 	st := StreamState{
-		Opened: true, Number: o.id, Kind: kindNames[o.kind], Queued: o.queued, Since: now - o.moved,
+		Opened: true, Number: o.id, Kind: kindNames[o.kind], Metadata: []byte(o.name), Queued: o.queued, Since: m.now - o.moved,
 		Items: Credit{Granted: o.grantItems, Moved: o.sentItems},
 		Bytes: Credit{Granted: o.grantBytes, Moved: o.sentBytes},
 	}
@@ -155,12 +181,26 @@ func (o *outgoing) state(now time.Duration) StreamState {
 	}
 	switch {
 	case o.queued > 0:
-		st.Waits, st.Stuck = "the transport", true
+		// Whatever was before, the transport is not to blame for more than
+		// its own message.
+		st.Waits, st.Stuck, st.Since = "the transport", m.busy, 0
+		if m.busy {
+			st.Since = m.now - max(o.moved, m.from)
+		}
+	case m.busy && o.turn == o.e.turn:
+		st.Waits, st.Stuck = "the transport", true // it has our last frame
+	case o.lastGiven && o.call != nil && !o.call.answered:
+		st.Waits, st.Stuck = "the peer's Reply", true
 	case o.lastGiven:
 		st.Waits, st.Stuck = "the peer's reader", true // else CLOSE had come
+		if o.call != nil {
+			st.Since = min(st.Since, m.now-o.call.in.moved) // its answer moves
+		}
 	case o.waiting.count > 0:
 		st.Waits, st.Stuck = "the peer's reader", true
-		st.Since = now - max(o.waiting.since, o.moved)
+		st.Since = m.now - max(o.waiting.since, o.moved)
+	case o.sentItems >= o.grantItems:
+		st.Waits = "the peer's reader" // and nobody has more for it
 	default:
 		st.Waits = "our writer"
 	}
@@ -170,7 +210,7 @@ func (o *outgoing) state(now time.Duration) StreamState {
 		st.Sent = frameEnd.String()
 	case o.lastGiven:
 		st.Sent = frameFail.String()
-	case o.sentItems > 0:
+	case o.dataGiven:
 		st.Sent = frameData.String()
 	default:
 		st.Sent = frameOpen.String()
@@ -185,31 +225,19 @@ func (o *outgoing) state(now time.Duration) StreamState {
 }
 
 // state is the reader's half in a Snapshot.
-func (in *incoming) state(now time.Duration) StreamState {
+func (in *incoming) state(m moment) StreamState {
 	cfg := in.e.cfg
 	st := StreamState{
-		Number: in.id, Kind: kindNames[in.kind], Metadata: in.metadata, Since: now - in.moved,
+		Number: in.id, Kind: kindNames[in.kind], Metadata: in.metadata, Since: m.now - in.moved,
 		Items: Credit{in.grantItems, in.gotItems, in.tookItems},
 		Bytes: Credit{in.grantBts, in.gotBytes, in.tookBytes},
 	}
 	if in.call != nil {
 		st.Answers = in.call.out.id
 	}
-	switch {
-	case in.finished && in.closeGiven:
-		st.Waits, st.Stuck = "the peer's writer", true // it owes its last word
-	case in.closeDue():
-		st.Waits, st.Stuck = "the transport", true
-	case in.finished:
-		st.Waits, st.Stuck = "our Reply", true
-	case !in.accepted && in.kind != kindAnswer:
-		st.Waits, st.Stuck = "our Accept", true
-	case in.peerLast != noWord || in.gotItems > in.tookItems:
-		st.Waits, st.Stuck = "our reader", true
-	case in.grantItems > in.gotItems:
-		st.Waits = "the peer's writer"
-	default:
-		st.Waits = "our reader" // it has not asked
+	st.Waits, st.Stuck = in.waitsFor(m)
+	if in.reply != nil && in.gotItems == in.tookItems {
+		st.Since = min(st.Since, m.now-in.reply.moved) // its answer moves
 	}
 	switch {
 	case in.peerLast == wordEnd:
@@ -230,12 +258,37 @@ func (in *incoming) state(now time.Duration) StreamState {
 	return st
 }
 
+// waitsFor says for whom the reader's half waits, and whether that holds
+// something up.
+func (in *incoming) waitsFor(m moment) (whom string, stuck bool) {
+	sent := m.busy && in.turn == in.e.turn // the transport has our last frame
+	switch {
+	case in.finished && in.closeGiven && sent, in.closeDue():
+		return "the transport", m.busy
+	case in.finished && in.closeGiven:
+		// It owes its last word. Of a Dialect's peer that may never come.
+		return "the peer's writer", in.e.dialect == nil
+	case in.finished:
+		return "our Reply", true
+	case !in.accepted && in.kind != kindAnswer:
+		return "our Accept", true
+	case in.peerLast != noWord || in.gotItems > in.tookItems:
+		return "our reader", true
+	case in.place.queued || sent:
+		return "the transport", m.busy // a REQUEST
+	case in.grantItems > in.gotItems:
+		return "the peer's writer", false
+	case in.wantItems > in.grantItems:
+		return "our budget", true
+	}
+	return "our reader", false // it has not asked
+}
+
 // waiters counts calls that wait for the same thing, and knows since when none
 // of them has had it.
 type waiters struct {
 	count int
 	since time.Duration
-	call  bool // of Open and Call: the last to wait is a Call that lacks a share of the budget
 }
 
 func (w *waiters) enter(now time.Duration) {
@@ -244,16 +297,9 @@ func (w *waiters) enter(now time.Duration) {
 	}
 }
 
-func (w *waiters) leave() { w.count-- }
-
-// state is of the calls of Open and Call that wait.
-func (w *waiters) state(e *engine, now time.Duration) StreamState {
-	st := StreamState{Opened: true, Kind: kindNames[kindOneWay], Waits: "the peer's slots", Stuck: true, Since: now - w.since}
-	if w.call {
-		st.Kind = kindNames[kindCall]
-		if e.ownSlots < int(e.peer.streams) {
-			st.Waits = "our budget"
-		}
+// leave is for who entered w, which is nil if that was nowhere.
+func (w *waiters) leave() {
+	if w != nil {
+		w.count--
 	}
-	return st
 }

@@ -47,7 +47,7 @@ func TestSnapshotOfWriters(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(2 * time.Second)
 		st := find(t, s.Snapshot(), true, 1)
-		wantWaits(t, st, "our writer", false, 2*time.Second)
+		wantWaits(t, st, "the peer's reader", false, 2*time.Second)
 		if st.Items != (Credit{100, 100, 0}) || st.Bytes.Moved != 500 || st.Sent != "DATA" || st.Received != "" {
 			t.Fatalf("%+v", st)
 		}
@@ -96,7 +96,7 @@ func TestSnapshotOfReaders(t *testing.T) {
 		wantWaits(t, find(t, s.Snapshot(), false, 1), "the peer's writer", false, time.Second)
 		in.Producer().Cancel(nil)
 		time.Sleep(time.Second)
-		wantWaits(t, find(t, s.Snapshot(), false, 1), "our Reply", true, 2*time.Second)
+		wantWaits(t, find(t, s.Snapshot(), false, 1), "our Reply", true, time.Second)
 		c := noErr[*omni.Consumer[[]byte]](t)(in.Reply(t.Context(), nil))
 		synctest.Wait()
 		time.Sleep(time.Second)
@@ -190,15 +190,14 @@ func TestSnapshotString(t *testing.T) {
 				Items: Credit{64, 64, 0}, Bytes: Credit{1000, 900, 0}, Queued: 12, Sent: "DATA", Received: "REQUEST"},
 			{Number: 7, Kind: "call", Metadata: []byte("na\x1bme"), Waits: "the peer's writer", Since: 1500,
 				Items: Credit{64, 3, 3}, Bytes: Credit{500, 30, 30}, Received: "DATA"},
-			{Opened: true, Kind: "call", Waits: "our budget", Stuck: true},
+			{Opened: true, Waits: "the peer's slots", Stuck: true},
 		},
 	}
 	want := `session open for 1m0s, peer heard 3s ago, transport busy for 1s, round trip 1ms
-3 streams live; items sent 64, received 3
+streams: 3; items sent: 64, received: 3
   our one-way 4: STUCK for 2s, waits for the peer's reader; items 64 of 64, bytes 900 of 1000, 12 bytes queued; last sent DATA, received REQUEST
   peer's call 7 "na\x1bme": idle for 1.5µs, waits for the peer's writer; items 3 of 64, 3 taken, bytes 30 of 500, 30 taken; last sent nothing, received DATA
-  call to be opened: STUCK for 0s, waits for our budget; items 0 of 0, bytes 0 of 0; last sent nothing, received nothing
-`
+  calls of Open and Call: busy for 0s, waits for the peer's slots; items 0 of 0, bytes 0 of 0; last sent nothing, received nothing`
 	if got := snap.String(); got != want {
 		t.Fatalf("got\n%s\nwant\n%s", got, want)
 	}

@@ -3,23 +3,23 @@ package mux
 // Stats counts what a session did since it began, and what it holds now.
 // Bytes are those of items, without frames.
 type Stats struct {
-	StreamsOpened    uint64 // by this side, answers included
-	StreamsAccepted  uint64 // opened by the peer, answers included
-	ItemsSent        uint64 // accepted from writers
-	BytesSent        uint64
-	ItemsReceived    uint64
-	BytesReceived    uint64
-	ItemsDropped     uint64 // received and never read: their reader canceled
-	Refused          uint64 // streams of the peer that this side refused
-	RefusedByPeer    uint64 // the other way round; safe to retry
-	MessagesSent     uint64
-	MessagesReceived uint64
+	StreamsOpened    uint64 `json:"streams_opened"`   // by this side, answers included
+	StreamsAccepted  uint64 `json:"streams_accepted"` // opened by the peer, answers included
+	ItemsSent        uint64 `json:"items_sent"`       // accepted from writers
+	BytesSent        uint64 `json:"bytes_sent"`
+	ItemsReceived    uint64 `json:"items_received"`
+	BytesReceived    uint64 `json:"bytes_received"`
+	ItemsDropped     uint64 `json:"items_dropped"`   // received and never read: their reader canceled
+	Refused          uint64 `json:"refused"`         // streams of the peer that this side refused
+	RefusedByPeer    uint64 `json:"refused_by_peer"` // the other way round; safe to retry
+	MessagesSent     uint64 `json:"messages_sent"`
+	MessagesReceived uint64 `json:"messages_received"`
 
-	Opened      int   // streams of this side that live now
-	Accepted    int   // streams of the peer that live now
-	Unaccepted  int   // of those, not handed out by Accept
-	AnswersFree int64 // bytes of the budget that calls can still take
-	WindowsFree int64 // bytes of the budget that windows can still take
+	Opened      int   `json:"opened"`       // streams of this side that live now
+	Accepted    int   `json:"accepted"`     // streams of the peer that live now
+	Unaccepted  int   `json:"unaccepted"`   // of those, not handed out by Accept
+	AnswersFree int64 `json:"answers_free"` // bytes of the budget that calls can still take
+	WindowsFree int64 `json:"windows_free"` // bytes of the budget that windows can still take
 }
 
 // Stats returns the session's counters.

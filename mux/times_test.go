@@ -241,3 +241,41 @@ func TestN03PingsOfTheApplication(t *testing.T) {
 		overAfter(t, s, started, 5*time.Second, latePong)
 	})
 }
+
+// TestF13WriteTimeoutOfAPeerThatSpeaks: a sign of life, after a PING, does not
+// put off the other limits.
+func TestF13WriteTimeoutOfAPeerThatSpeaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _, peer := gated(t)
+		started := time.Now()
+		noErr[*omni.Consumer[[]byte]](t)(s.Open(t.Context(), nil))
+		time.AfterFunc(29*time.Second, func() {
+			peer.Send(context.Background(), join(rawFrame{200, 0, ""}))
+		})
+		s.mu.Lock()
+		ended := s.e.ended.wait()
+		s.mu.Unlock()
+		<-ended
+		if took := time.Since(started); took != 30*time.Second {
+			t.Fatalf("over after %v: %v", took, s.e.err)
+		}
+	})
+}
+
+// TestN05MessageTimeoutAfterPong: the same of a message that begins behind a
+// PONG.
+func TestN05MessageTimeoutAfterPong(t *testing.T) {
+	opt := &Options{KeepAlive: time.Minute, KeepAliveTimeout: time.Minute, MessageTimeout: 5 * time.Second}
+	synctest.Test(t, func(t *testing.T) {
+		s, peer := overPipe(t, opt)
+		go io.Copy(io.Discard, peer)
+		time.Sleep(61 * time.Second)
+		_, err := peer.Write(framed(wPong(1)))
+		must(t, err)
+		started := time.Now()
+		_, err = peer.Write([]byte{0})
+		must(t, err)
+		time.AfterFunc(4*time.Second, func() { peer.Write([]byte{0}) })
+		overAfter(t, s, started, 5*time.Second, lateMessage)
+	})
+}

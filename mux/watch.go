@@ -19,10 +19,12 @@ func (e *StallError) Error() string {
 
 // Watch waits until something of the session is stuck for as long as limit (see
 // StreamState.Stuck), and returns a *StallError that names what is stuck
-// longest; what to do about it is the caller's decision. Streams that are idle,
-// since nobody writes, are not stuck. It returns why the session is over when
-// that ends, ErrClosed if that was in order. If ctx ends first it returns the
-// cause.
+// longest; what to do about it is the caller's decision. It returns at once as
+// long as that is so: whoever calls it in a loop waits in between, and finds
+// what else is stuck in Snapshot. Streams that are idle, since nobody writes,
+// are not stuck. When the session is over it returns Err or, if that is nil,
+// ErrClosed. If ctx ends first it returns the cause. It panics if limit is not
+// above zero.
 func (s *Session) Watch(ctx context.Context, limit time.Duration) error {
 	checkContext(ctx, "Watch")
 	if limit <= 0 {

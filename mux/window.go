@@ -114,9 +114,10 @@ func (in *incoming) grants() (items, bytes uint64) {
 		return in.tookItems + in.affordable(ahead), maxTotal
 	}
 	part := in.borrow(in.window.bytes + itemCharge*int64(ahead))
-	// What is granted stays granted, so items get what bytes have left.
+	// What is granted stays granted, so items get what bytes have left of all
+	// that the stream has: of part there may be less than what bytes hold.
 	held := max(int64(cfg.maxItem), int64(in.grantBts-min(in.grantBts, in.tookBytes)))
-	ahead = min(ahead, uint64(max(0, part-held))/itemCharge)
+	ahead = min(ahead, uint64(max(0, in.e.budget.share+in.window.lent-held))/itemCharge)
 	ahead = max(ahead, in.grantItems-in.tookItems)
 	room := max(int64(cfg.maxItem), min(in.window.bytes, part-itemCharge*int64(ahead)))
 	return in.tookItems + ahead, max(in.grantBts, in.tookBytes+uint64(room))

@@ -136,6 +136,60 @@ func TestWindowsShrink(t *testing.T) {
 	})
 }
 
+// TestWindowsShrinkAndItemsBecomeSmall: a stream whose wide window was cut back
+// while its items became short still gets credit for them.
+func TestWindowsShrinkAndItemsBecomeSmall(t *testing.T) {
+	cfg, err := newConfig(nil)
+	must(t, err)
+	e := newEngine(cfg)
+	e.roundTrip = 50 * time.Millisecond
+	streams := make([]*incoming, 20)
+	for i := range streams {
+		streams[i] = e.newIncoming(kindOneWay, uint32(i+1), nil)
+		streams[i].id = uint32(i + 1)
+	}
+	// round has the writer send what it may, and the reader take that and wait.
+	round := func(in *incoming, size int) (sent uint64) {
+		can := min(in.grantItems-in.gotItems, (in.grantBts-in.gotBytes)/uint64(size))
+		for quarter := range uint64(4) {
+			e.now += 10 * time.Millisecond
+			for range (can + quarter) / 4 {
+				if bad := in.data(make([]byte, size)); bad != nil {
+					t.Fatal(bad)
+				}
+				sent++
+			}
+			for in.next < len(in.items) {
+				in.take()
+				if e.replying.pop() != nil {
+					in.appendReply(nil)
+				}
+			}
+			in.take() // finds none
+		}
+		if in.outstanding() == 0 {
+			in.request(1)
+		}
+		if e.replying.pop() != nil {
+			in.appendReply(nil)
+		}
+		return sent
+	}
+	for range 200 {
+		round(streams[0], 64<<10)
+	}
+	for range 200 {
+		for _, in := range streams[1:] {
+			round(in, 64<<10)
+		}
+	}
+	for n := range 100 {
+		if round(streams[0], 10) == 0 {
+			t.Fatalf("no credit after %d rounds of short items", n)
+		}
+	}
+}
+
 // linkShare is how much of a link of 100 Mbit/s streams fill that write items of
 // a size without end, from one second after they began on, in virtual time.
 func linkShare(t *testing.T, rtt time.Duration, streams, size int, opt *Options) (share float64) {

@@ -9,8 +9,8 @@ import (
 // Progress is how far a message is that is under way, in one direction.
 type Progress struct {
 	// Began is when the first byte of a message came that is here in part.
-	// Zero if there is none; always zero for messages that go out, since
-	// whoever called Send knows.
+	// Zero if there is none, and for messages that go out: whoever called
+	// Send knows.
 	Began time.Time
 	// Moved is when bytes of a message that was not complete yet came, or
 	// went out, last. Zero if none ever did.
@@ -18,8 +18,9 @@ type Progress struct {
 }
 
 // ProgressReporter is a Conn that tells how messages fare that are under way, so that a slow peer can
-// be told from a dead one. The Conns of [Frame], [Dial], [Listen] and [Accept] are; of a [Pair],
-// whose messages cross at once, and of [FromWebSocket] nothing is known of what goes out.
+// be told from a dead one. The Conns of [Frame], [Dial], [Listen] and [Accept] are. Those of a
+// [Pair] are not: their messages cross at once. That of [FromWebSocket], and in a browser that of
+// Dial, knows nothing of what goes out, and in a browser of what comes in before it is whole.
 type ProgressReporter interface {
 	// Progress may be called at any time, by anyone, and does not wait. Bytes that go out are seen
 	// as they are taken by what is below, in pieces of 60 KiB or less.

@@ -55,9 +55,9 @@ bits.
 Each file is a stream of its own, and its SHA-256 is the last item. A file
 that the receiver has with the same size and time is not sent again, so after
 an interruption the same command sends the rest. A file that is written to while
-it is sent fails, and the receiver keeps what it had; one that is replaced or
-removed arrives as it was. A program that writes through mapped memory may go
-unnoticed. Holes are sent as zeros.
+it is sent fails, and the receiver keeps what it had, as does one that is
+renamed (send it again); one that is replaced or removed arrives as it was. A
+program that writes through mapped memory may go unnoticed. Holes are sent as zeros.
 ` + dialectHelp + `Each file is then a stream whose metadata says what it is in JSON; all are sent
 every time, and nobody says what arrived.
 

@@ -221,7 +221,9 @@ func (w *world) cancel(f *flow, code omni.Code) {
 	}
 }
 
-// reallyLeft takes the cancel back if the stream had its end by then.
+// reallyLeft takes the cancel back if the stream had its end by then. If
+// another cancel was faster, as that of a loop whose ctx ended, it is what the
+// writer learns.
 func (f *flow) reallyLeft() {
 	err := f.in.Err()
 	f.w.mu.Lock()
@@ -232,6 +234,8 @@ func (f *flow) reallyLeft() {
 		f.left, f.over = nil, io.EOF
 	case remote(err) != nil || isLost(err):
 		f.left, f.over = nil, err
+	default:
+		f.left = omni.AsStreamError(err)
 	}
 }
 
