@@ -38,6 +38,9 @@ var leftOut = map[string]bool{
 	"engine.bufs":   true, // spare memory
 	"simSide.m":     true, // the message before, which has gone
 
+	// What only a Snapshot looks at.
+	"incoming.turn": true, "outgoing.dataGiven": true, "outgoing.name": true,
+
 	// Positions behind elements that are spent, which list leaves out.
 	"outgoing.first": true, "incoming.next": true,
 

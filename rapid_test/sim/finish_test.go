@@ -284,7 +284,7 @@ func (f *flow) judge() {
 	case f.over == io.EOF && !whole:
 		w.blameLocked("flow %d: the end came after %d items of %d", f.key, f.got, f.wrote)
 	case err == nil && single && !whole:
-		w.blameLocked("flow %d: a receipt for %d items, %d were read (%v)", f.key, f.wrote, f.got, f.over)
+		w.blameLocked("flow %d: a receipt for %d items, %d were read (over %v, left %v, refused %v, reading %v)", f.key, f.wrote, f.got, f.over, f.left, f.refused, f.reading)
 	case err == nil && single:
 		w.hit(receipt)
 	}

@@ -249,4 +249,14 @@ func (w *world) refuse(f *flow) {
 	}
 	w.mu.Unlock()
 	f.incoming.Refuse("not today")
+	if f.isCall {
+		return
+	}
+	// It does nothing if a reader had come to the end already.
+	err := f.in.Err()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err == nil && isDone(f.in.Done()) {
+		f.refused, f.over = false, io.EOF
+	}
 }
