@@ -26,7 +26,7 @@ func TestC04RequestsThatSayNothingNew(t *testing.T) {
 		p.send(wRequest(1, 2, 0))
 		p.want("now it was", wData(1, "b"))
 		must(t, <-written)
-		p.send(wRequest(1, 3, 0), wRequest(1, 2, 0))
+		p.send(wRequest(1, 3, 0), wRequest(1, 2, 1<<30))
 		must(t, c.Write(t.Context(), []byte("c")))
 		p.want("a smaller total takes nothing back", wData(1, "c"))
 	})
