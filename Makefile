@@ -11,7 +11,7 @@ FUZZTIME ?= 1m
 SEEDS   ?= 10000
 SOAK    ?= 1h
 
-.PHONY: help demo build test check vet laws model sim soak line atrest mutants fuzz bench bench-quick microbench jsgi hostile attacks loc clean
+.PHONY: help demo build test check vet laws model sim soak line atrest mutants fuzz bench bench-quick microbench jsgi hostile clients attacks loc clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -87,6 +87,9 @@ bin/hostile: FORCE
 
 hostile: bin/hostile ## hostile peers against this project, yamux, libp2p's yamux and smux: a table, and hostile/RESULTS.md (1 min)
 	cd hostile && ../bin/hostile -out RESULTS.md
+
+clients: ## the tests of the clients in other languages, of those whose tools are here (2 min)
+	clients/test.sh
 
 bench: bin/bench ## beside what one would use instead, medians of 5: tables, bench/RESULTS.md and the plot (20 min)
 	cd bench && ../bin/bench
