@@ -138,6 +138,12 @@ func (t *tamper) read(ctx context.Context) ([]byte, error) {
 	return t.Conn.Recv(ctx)
 }
 
+// sent waits until nothing is being sent.
+func (t *tamper) sent() {
+	t.sending.Lock()
+	defer t.sending.Unlock()
+}
+
 // Recv implements transport.Conn.
 func (t *tamper) Recv(ctx context.Context) ([]byte, error) {
 	for {
@@ -146,9 +152,7 @@ func (t *tamper) Recv(ctx context.Context) ([]byte, error) {
 			return nil, err
 		}
 		if t.halfDeaf {
-			//lint:ignore SA2001 it only waits until nothing is being sent
-			t.sending.Lock()
-			t.sending.Unlock()
+			t.sent()
 		}
 		frames, ok := split(msg)
 		if t.in == nil || !ok {
