@@ -132,10 +132,10 @@ func (e *engine) streams(m moment) []StreamState {
 	for _, in := range e.theirs {
 		all = append(all, in.state(m))
 	}
-	if n := e.opening.count; n > 0 {
+	if e.opening.count > 0 {
 		all = append(all, StreamState{Opened: true, Waits: "the peer's slots", Stuck: true, Since: m.now - e.opening.since})
 	}
-	if n := e.calling.count; n > 0 {
+	if e.calling.count > 0 {
 		all = append(all, StreamState{Opened: true, Kind: "call", Waits: "our budget", Stuck: true, Since: m.now - e.calling.since})
 	}
 	slices.SortFunc(all, func(a, b StreamState) int {
