@@ -25,6 +25,7 @@ func TestP17P25RandomPrograms(t *testing.T) {
 type program struct {
 	Prefetch, Items, PauseAfter int
 	WriterCancels               bool
+	Produced                    bool // by Produce, whose func takes its time to leave
 	Stages                      []string
 	Steps                       []step
 }
@@ -52,6 +53,7 @@ func drawProgram(t *rapid.T) program {
 		Items:         rapid.SampledFrom([]int{0, 1, 2, 5, 40, 150}).Draw(t, "items"),
 		PauseAfter:    rapid.IntRange(1, 50).Draw(t, "pause after"),
 		WriterCancels: rapid.Bool().Draw(t, "writer cancels"),
+		Produced:      rapid.Bool().Draw(t, "produced"),
 		Stages:        rapid.SliceOfN(rapid.SampledFrom(names), 0, 4).Draw(t, "stages"),
 		Steps:         rapid.SliceOfN(steps, 20, 80).Draw(t, "steps"),
 	}
@@ -60,13 +62,8 @@ func drawProgram(t *rapid.T) program {
 func (prog program) run(t *rapid.T) {
 	ctx, cancel := context.WithCancelCause(bg)
 	defer cancel(nil)
-	p, c := NewStream[int](&Options{Prefetch: prog.Prefetch})
+	p, c, returned := prog.start()
 	defer p.Cancel(nil)
-	returned := make(chan struct{})
-	go func() {
-		defer close(returned)
-		prog.write(c)
-	}()
 	for _, name := range prog.Stages {
 		for _, s := range stageCases {
 			if s.name == name {
@@ -81,6 +78,9 @@ func (prog program) run(t *rapid.T) {
 	if first == nil || first != again || cleanIsNil(first) != p.Err() || !isDone(p.Done()) {
 		t.Fatalf("ended with %v, then with %v; Err = %v", first, again, p.Err())
 	}
+	if prog.Produced && !isDone(returned) {
+		t.Fatal("Next has told the end before the Produce func was gone")
+	}
 	time.Sleep(time.Minute) // the writer pauses
 	if asked, written := totals(c); written > asked {
 		t.Fatalf("%d written, %d asked for", written, asked)
@@ -88,6 +88,28 @@ func (prog program) run(t *rapid.T) {
 	if !isDone(returned) || !isDone(c.Done()) {
 		t.Fatal("the writer still runs")
 	}
+}
+
+// start starts the writer; returned closes when it is gone.
+func (prog program) start() (p *Producer[int], c *Consumer[int], returned chan struct{}) {
+	returned = make(chan struct{})
+	if !prog.Produced {
+		p, c = NewStream[int](&Options{Prefetch: prog.Prefetch})
+		go func() {
+			defer close(returned)
+			prog.write(c)
+		}()
+		return p, c, returned
+	}
+	writing := make(chan *Consumer[int], 1)
+	p = Produce(bg, func(_ context.Context, c *Consumer[int]) error {
+		defer close(returned)
+		defer time.Sleep(time.Second)
+		writing <- c
+		prog.write(c)
+		return nil
+	})
+	return p, <-writing, returned
 }
 
 // write writes 0, 1 … with pauses, and ends the stream.
