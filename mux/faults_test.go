@@ -55,11 +55,13 @@ func converse(ctx context.Context, s *Session) (o outcome) {
 			return
 		}
 		for i := range 5 {
+			time.Sleep(time.Millisecond) // each in a message of its own: there are cuts between them
 			if c.Write(ctx, []byte(strings.Repeat("x", i*7))) != nil {
 				break
 			}
 			o.wrote++
 		}
+		time.Sleep(time.Millisecond)
 		c.End()
 		<-c.Done()
 		o.sentErr = c.Err()
