@@ -40,12 +40,17 @@ all rules. What the rules leave open is open here, too.
 With --listen the echo is the one that connects, once for each case: let it
 connect again whenever a connection is over, in as many processes as --parallel
 says. A line is printed for each case, then "N passed, N failed". Cases that
-say nothing about an echo, as when it has no slots, are skipped.
+say nothing about an echo, as when it has no slots, are skipped. After ten cases
+in a row without a connection or a HELLO the suite stops.
+
+--trace, --html and --json have the frames of a case: > to the echo, >! one that
+breaks a rule, < from the echo, and after ! why the case failed.
 
 ` + urlHelp,
 		Example: `  omni echo -l tcp://127.0.0.1:7000 &
   omni conform -c tcp://127.0.0.1:7000
   omni conform -c tcp://127.0.0.1:7000 --run '^R7\.' --html report.html
+  omni conform -c tcp://127.0.0.1:7000 --run '^R7.5 ' --trace
   omni conform -l ws://127.0.0.1:7001/ --parallel 1 &
   while omni echo -c ws://127.0.0.1:7001/; do :; done`,
 		Args: cobra.NoArgs,
@@ -79,6 +84,7 @@ func (c *conformance) register(cmd *cobra.Command) {
 	f.DurationVar(&c.opt.Timeout, "timeout", 2*time.Second, "how long a case waits for anything that must come")
 	f.BoolVar(&c.opt.Slow, "slow", false, "add the cases that take many seconds")
 	f.BoolVar(&c.json, "json", false, "tell programs on standard output: one JSON object a case, a summary last")
+	f.BoolVar(&c.opt.Trace, "trace", false, "show the frames of every case, in reports those of passed ones, too")
 	f.StringVar(&c.html, "html", "", "write a report as one HTML page to `FILE`, too")
 	f.BoolVar(&c.list, "list", false, "print the cases and run nothing")
 	for _, name := range []string{"listen", "connect"} {
@@ -159,6 +165,11 @@ func (c *conformance) test(ctx context.Context, std stdio) error {
 			return
 		}
 		fmt.Fprintln(std.out, printable(r.String()))
+		if c.opt.Trace {
+			for _, line := range r.Trace {
+				fmt.Fprintln(std.out, "        "+printable(line))
+			}
+		}
 	}
 	c.opt.Listening = func(url string) { fmt.Fprintf(std.err, "listening on %s\n", url) }
 	report, err := conform.Run(ctx, c.opt)
@@ -168,6 +179,9 @@ func (c *conformance) test(ctx context.Context, std stdio) error {
 	if c.json {
 		_ = lines.Encode(report)
 	} else {
+		if hint := report.Hint(); hint != "" {
+			fmt.Fprintln(std.out, hint)
+		}
 		fmt.Fprintln(std.out, report)
 	}
 	if c.html != "" {

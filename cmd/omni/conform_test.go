@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,6 +106,16 @@ func TestConformTellsWhatFails(t *testing.T) {
 	for _, want := range []string{"1 passed, 1 failed", `id="R7.1"`, "&lt;  HELLO version 1", "items and END"} {
 		if !strings.Contains(string(html), want) {
 			t.Errorf("the page has no %q:\n%s", want, html)
+		}
+	}
+}
+
+func TestConformShowsTheFramesOfCasesThatPass(t *testing.T) {
+	echo := start(t, "echo", "--listen", "tcp://127.0.0.1:0")
+	for _, trace := range []bool{true, false} {
+		code, stdout, stderr := runTool(t, "conform", "-c", echo.url(), "--run", "^R11.1 ", "--timeout", "10s", fmt.Sprintf("--trace=%t", trace))
+		if code != exitOK || strings.Contains(stdout, "\n        <  PONG 0 ffffffffffffffff\n") != trace || !strings.HasSuffix(stdout, "\n1 passed, 0 failed\n") {
+			t.Errorf("--trace=%t: exit code %d: %s%s", trace, code, stdout, stderr)
 		}
 	}
 }

@@ -30,7 +30,10 @@ func newEchoCommand(std stdio) *cobra.Command {
 		Long: `Answer every call with what it sends: the answer has the same metadata, the
 same items in the same order, and the same end or failure; whoever cancels the
 answer cancels the call. Items are taken only as fast as the answer is read.
-One-way streams are refused. It is there to test other programs against.
+An item longer than the caller takes fails the answer at once and cancels the
+call, both with code 4. One-way streams are refused with code 5. Metadata are
+passed on and not looked at. Any number of connections is served at a time, and
+none disturbs another. It is there to test other programs against.
 ` + dialectHelp + `Every stream is then answered by a new one of the same metadata, and whoever
 terminates that terminates the first; control messages are sent back.
 

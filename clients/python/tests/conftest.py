@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,10 @@ def omni(tmp_path_factory: pytest.TempPathFactory) -> str:
     given = os.environ.get("OMNI_BIN")
     if given:
         return given
+    if shutil.which("go") is None:
+        if os.environ.get("OMNI_REQUIRE") == "all":
+            pytest.fail("there is no go to build omni with", pytrace=False)
+        pytest.skip("there is no go to build omni with")
     path = tmp_path_factory.mktemp("omni") / "omni"
     subprocess.run(["go", "build", "-o", str(path), "."], cwd=ROOT / "cmd" / "omni", check=True)
     return str(path)
@@ -33,14 +38,15 @@ def environment() -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def program(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a program; end it by SIGTERM, which must be in order."""
+async def program(*command: str, status: int | None = 0) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a program; end it by SIGTERM, which must give this exit status, if not None."""
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, env=environment())
     try:
         yield process
         if process.returncode is None:
             process.terminate()
-        assert await asyncio.wait_for(process.wait(), 15) == 0
+        ended = await asyncio.wait_for(process.wait(), 15)
+        assert status is None or ended == status
     finally:
         if process.returncode is None:
             process.kill()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-from pathlib import Path
 from typing import Any, AsyncIterator
 
 import pytest
@@ -290,6 +288,28 @@ def test_handlers() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("code", [0, 1, 9, 255, 256, 2**32 - 1])
+def test_a_pipe_passes_on_any_code(code: int) -> None:
+    """FAIL may have code 0, too, and is still an error to the reader."""
+
+    async def run() -> None:
+        async def echo(stream: Incoming) -> None:
+            await stream.pipe(stream.reply())
+
+        async with two() as (a, b):
+            serving = asyncio.ensure_future(b.serve(echo))
+            async with a.call() as call:
+                await call.write(b"x")
+                call.fail(code, "as it is")
+                assert await call.read() == b"x"
+                with pytest.raises(StreamError) as caught:
+                    await call.read()
+                assert (caught.value.code, caught.value.reason) == (code, "as it is")
+        await serving
+
+    asyncio.run(run())
+
+
 def test_json() -> None:
     async def run() -> None:
         values: list[Any] = [1, "zwölf", None, {"a": [True]}]
@@ -453,14 +473,3 @@ def test_small_items_share_messages() -> None:
         assert len(sizes) < 5000 * 73 / 30_000 + 4
 
     asyncio.run(run())
-
-
-def test_the_example_of_the_readme() -> None:
-    """Runs as it stands there, but for its port."""
-    text = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
-    printed: list[Any] = []
-    for block in blocks:
-        code = block.replace("9000", "0").replace('connect("tcp://127.0.0.1:0")', "connect(server.url)")
-        exec(compile(code, "README.md", "exec"), {"print": printed.append})
-    assert printed == [b"PULL", b"NOT", b"PUSH"]

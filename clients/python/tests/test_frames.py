@@ -41,9 +41,9 @@ def test_malformed(row: dict[str, Any]) -> None:
     good = 0
     handle = engine.receiver.handle
 
-    def counting(frame: frames.Frame) -> None:
+    def counting(frame: frames.Frame, now: float) -> None:
         nonlocal good
-        handle(frame)
+        handle(frame, now)
         good += 1
 
     engine.receiver.handle = counting  # type: ignore[method-assign, assignment]

@@ -79,6 +79,60 @@ def test_a_pong_keeps_the_session() -> None:
     assert not side.engine.over
 
 
+def test_any_byte_gives_both_times_again() -> None:
+    side = Side()
+    side.greet()
+    for _ in range(5):
+        side.until(side.now + 29)  # a PING is out since 14 seconds
+        side.engine.time.alive(side.now)
+        side.sent()
+    side.until(side.now + 29.9)
+    assert not side.engine.over
+    side.until(side.now + 0.2)
+    side.fails(11)
+
+
+def test_a_peer_that_reads_nothing() -> None:
+    side = Side()
+    side.greet()
+    moved = 0
+    for _ in range(10):  # a byte now and then is enough
+        side.engine.time.alive(side.now)
+        side.engine.time.wrote(moved, 1000, side.now)
+        side.until(side.now + 14)
+        side.engine.time.alive(side.now)
+        side.until(side.now + 14)
+        moved += 1
+    side.engine.time.wrote(moved, 1000, side.now)
+    for _ in range(2):
+        side.until(side.now + 14.9)
+        side.engine.time.alive(side.now)
+        side.engine.time.wrote(moved, 1001, side.now)
+    assert not side.engine.over
+    side.until(side.now + 0.3)
+    side.fails(11)
+    assert side.engine.error is not None and side.engine.error.reason == "rule 11: the peer did not read"
+
+
+def test_a_ping_behind_what_still_moves_is_not_counted() -> None:
+    side = Side()
+    side.greet()
+    side.engine.time.wrote(0, 1000, side.now)
+    side.until(side.now + 15)
+    side.sent()  # the PING, which is within the 1013 bytes
+    moved = 0
+    for _ in range(5):
+        side.until(side.now + 10)
+        moved += 200
+        side.engine.time.wrote(moved, 1013, side.now)
+    side.until(side.now + 14)
+    side.engine.time.wrote(1013, 1013, side.now)  # now it is out
+    side.until(side.now + 14.9)
+    assert not side.engine.over
+    side.until(side.now + 0.2)
+    side.fails(11)
+
+
 def test_a_flood_of_pings_owes_one_pong() -> None:
     side = Side()
     side.greet()
@@ -127,4 +181,4 @@ def test_the_peers_last_word_ends_the_waiting() -> None:
 
 
 def test_times_have_the_defaults_of_the_protocol() -> None:
-    assert Times() == Times(10, 15, 15, 30, 1, 5)
+    assert Times() == Times(10, 15, 15, 30, 1, 5, 30)

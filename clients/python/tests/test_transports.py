@@ -12,10 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from omnistreams import Incoming, OmniError, Options, Session, SessionLost, StreamError, Times, connect, frames, serve
+from omnistreams import (
+    Incoming,
+    OmniError,
+    Options,
+    ProtocolError,
+    Session,
+    SessionLost,
+    StreamError,
+    Times,
+    connect,
+    frames,
+    serve,
+)
 from omnistreams.memory import pair
 from vectors import split
 from websockets.asyncio.client import connect as ws_connect
+from websockets.asyncio.server import serve as ws_serve
 from websockets.exceptions import ConnectionClosed
 
 OPTIONS = Options(max_item=70_000, window=1 << 20)
@@ -111,6 +124,51 @@ def test_an_announced_length_takes_no_memory_and_is_answered_at_once() -> None:
             last = await peer.last()
             assert isinstance(last, frames.Fail) and last.code == 4
             await peer.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("fragments", [1, 3])
+def test_websocket_messages_far_beyond_the_limit(fragments: int) -> None:
+    """They are answered like those that are a byte too long, not by the package."""
+
+    async def run() -> None:
+        async with serve("ws://127.0.0.1:0/", refuse, OPTIONS) as server:
+            peer = await Raw.dial(server.url)
+            await peer.send(HELLO + frames.encode(frames.Ping(b"12345678")))
+            piece = bytes(20 * LIMIT // fragments)
+            sending = asyncio.ensure_future(peer.ws.send(piece if fragments == 1 else [piece] * fragments))
+            last = await peer.last()
+            assert isinstance(last, frames.Fail)
+            assert last.code == 4 and last.reason.startswith("rule 9: too long")
+            assert peer.ws.close_code == 1002
+            await asyncio.wait([sending], timeout=3)
+            assert sending.done()
+
+    asyncio.run(run())
+
+
+def test_a_long_websocket_message_is_found_by_its_header() -> None:
+    """At the side that has connected."""
+
+    async def run() -> None:
+        ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def wild(ws: Any) -> None:
+            await ws.send(HELLO)
+            ws.transport.write(b"\x82\x7f" + (1 << 40).to_bytes(8, "big"))
+            hello, fail = split(await ws.recv()), split(await ws.recv())
+            ended.set_result((hello, fail))
+
+        async with ws_serve(wild, "127.0.0.1", 0) as server:
+            port = list(server.sockets)[0].getsockname()[1]
+            session = await connect(f"ws://127.0.0.1:{port}/", OPTIONS)
+            with pytest.raises(ProtocolError) as caught:
+                await asyncio.wait_for(session.wait_closed(), 5)
+            assert (caught.value.code, caught.value.rule) == (4, 9)
+            hello, fail = await asyncio.wait_for(ended, 5)
+            assert isinstance(hello[0], frames.Hello)
+            assert isinstance(fail[0], frames.Fail) and fail[0].code == 4
 
     asyncio.run(run())
 
@@ -257,7 +315,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Make a certificate for 127.0.0.1, with its key in the same file."""
     if shutil.which("openssl") is None:
         assert os.environ.get("OMNI_REQUIRE") != "all", "openssl is required"
-        pytest.skip("openssl is not there")
+        pytest.skip("there is no openssl")
     folder = tmp_path_factory.mktemp("tls")
     key, cert = folder / "key.pem", folder / "cert.pem"
     subprocess.run(

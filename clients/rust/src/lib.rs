@@ -66,11 +66,13 @@
 //! # Features
 //!
 //! - `websocket`: `ws://` URLs, by tokio-tungstenite.
+//! - `tls`: `tls://` URLs and, with `websocket`, `wss://`, by rustls; `connect_tls` and
+//!   `Listener::bind_tls` for certificates of your choice.
 //! - `json`: `Writer::send_json` and `Reader::next_json`.
 //!
 //! TCP, Unix sockets and any pair of [`AsyncRead`](tokio::io::AsyncRead) and
-//! [`AsyncWrite`](tokio::io::AsyncWrite) (TLS, pipes) are always there, the latter by
-//! [`transport::ByteReader`] and [`Session::new`].
+//! [`AsyncWrite`](tokio::io::AsyncWrite) (pipes, another TLS) are always there, the latter
+//! by [`transport::ByteReader`] and [`Session::new`].
 
 mod call;
 mod engine;
@@ -94,10 +96,12 @@ pub use options::Options;
 pub use pipe::pipe;
 pub use reader::Reader;
 pub use session::Session;
+#[cfg(feature = "tls")]
+pub use transport::connect_tls;
 pub use transport::{Listener, connect};
 pub use writer::Writer;
 
-/// The README's first example compiles.
+/// The README's programs compile.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -36,6 +36,8 @@ pub struct Options {
     /// A message that has begun is complete within this time, or the session ends.
     /// Byte streams only.
     pub message_timeout: Duration,
+    /// The peer takes some bytes of what is sent within this time, or the session ends.
+    pub write_timeout: Duration,
     /// The number of this side's first stream: a hook for tests, otherwise 1.
     #[doc(hidden)]
     pub first_stream: u32,
@@ -46,14 +48,15 @@ impl Default for Options {
         Options {
             max_item: 256 * 1024,
             streams: 128,
-            items: 64,
+            items: 256,
             bytes: 1024 * 1024,
-            prefetch: 64,
+            prefetch: 256,
             window: 1024 * 1024,
             metadata: Bytes::new(),
             keepalive: Some(Duration::from_secs(15)),
             hello_timeout: Duration::from_secs(10),
             message_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             first_stream: 1,
         }
     }

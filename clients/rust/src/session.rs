@@ -22,7 +22,7 @@ use crate::error::{Code, Error, Status};
 use crate::frame::{Kind, fault};
 use crate::incoming::Incoming;
 use crate::options::Options;
-use crate::transport::{Ending, MessageReader, MessageWriter, RecvError};
+use crate::transport::{Ending, MessageReader, MessageWriter, Progress, RecvError};
 use crate::writer::Writer;
 
 /// The longest that closing the transport may take.
@@ -105,7 +105,7 @@ impl Session {
             clock: Notify::new(),
             start: Instant::now(),
         });
-        tokio::spawn(run(shared.clone(), reader, writer));
+        tokio::spawn(run(Closing(shared.clone()), reader, writer));
         Session { link: Arc::new(Link(shared)) }
     }
 
@@ -207,13 +207,15 @@ impl Session {
         self.link.with(|engine| engine.stop(Status::new(code, reason)));
     }
 
-    /// Waits until the session has ended; `Ok` means with both sides' goodbyes.
+    /// Waits until the session has ended and the transport is closed, so a program
+    /// may end then: this side's last word has gone out. `Ok` means with both sides'
+    /// goodbyes.
     ///
     /// # Errors
     /// [`Error::Lost`] says how else it ended.
     pub async fn closed(&self) -> Result<(), Error> {
         poll_fn(|cx| {
-            self.link.with(|engine| match engine.ending() {
+            self.link.with(|engine| match engine.ending().filter(|_| engine.is_closed()) {
                 Some(Ok(())) => Poll::Ready(Ok(())),
                 Some(ending) => Poll::Ready(Err(lost(ending))),
                 None => {
@@ -244,13 +246,24 @@ impl Drop for Opening<'_> {
     }
 }
 
+/// Tells who waits that the transport is closed, also when the task ends early
+/// because its runtime does.
+struct Closing(Arc<Shared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.with(Engine::transport_closed);
+    }
+}
+
 /// The session's task: from HELLO to the closed transport.
-async fn run(shared: Arc<Shared>, mut reader: impl MessageReader, mut writer: impl MessageWriter) {
+async fn run(closing: Closing, mut reader: impl MessageReader, mut writer: impl MessageWriter) {
+    let shared = &*closing.0;
     let mut ending = Ending::Normal;
     {
-        let mut receiving = pin!(receive_loop(&shared, &mut reader, &mut ending));
-        let mut sending = pin!(send_loop(&shared, &mut writer));
-        let mut watching = pin!(clock_loop(&shared));
+        let mut watching = pin!(clock_loop(shared, reader.progress(), writer.progress()));
+        let mut receiving = pin!(receive_loop(shared, &mut reader, &mut ending));
+        let mut sending = pin!(send_loop(shared, &mut writer));
         poll_fn(|cx| {
             let over = receiving.as_mut().poll(cx).is_ready()
                 || sending.as_mut().poll(cx).is_ready()
@@ -317,10 +330,14 @@ async fn send_loop(shared: &Shared, writer: &mut impl MessageWriter) {
     }
 }
 
-/// Tells the engine the time when it wants to know.
-async fn clock_loop(shared: &Shared) {
+/// Tells the engine the time when it wants to know, and what moved until then.
+async fn clock_loop(shared: &Shared, came: Option<Progress>, went: Option<Progress>) {
+    let last = |progress: &Option<Progress>| {
+        progress.as_ref().map_or(Duration::ZERO, |p| p.last().saturating_duration_since(shared.start))
+    };
     loop {
         let (deadline, over) = shared.with(|engine| {
+            engine.bytes_moved(last(&came), last(&went));
             engine.tick();
             (engine.deadline(), engine.is_over())
         });

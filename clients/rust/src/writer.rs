@@ -45,7 +45,6 @@ impl Writer {
     /// reason. [`Error::Ended`], [`Error::Lost`].
     pub async fn send(&mut self, item: impl Into<Bytes>) -> Result<(), Error> {
         let item = item.into();
-        self.check(&item)?;
         self.written().await?;
         poll_fn(|cx| self.poll_write(&item, cx)).await
     }

@@ -1,49 +1,18 @@
 //! Against the project's own tool: `omni echo` is called, and `omni pipe` calls
 //! this library's echo program.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command as StdCommand, Stdio};
-use std::sync::OnceLock;
+mod programs;
+
+use std::process::Stdio;
 use std::time::Duration;
 
 use omnistreams::{Call, Code, Error, Listener, Options, Session, connect};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use programs::{echo, listening, omni};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The tool: `OMNI_BIN`, or built here, once. `None`: there is no Go to build it with.
-fn omni() -> Option<&'static Path> {
-    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let build = || {
-        if let Some(path) = std::env::var_os("OMNI_BIN") {
-            return Some(path.into());
-        }
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("omni");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../cmd/omni");
-        let built =
-            StdCommand::new("go").arg("build").arg("-o").arg(&path).arg(".").current_dir(source).status();
-        match built {
-            Ok(status) => assert!(status.success(), "go build failed"),
-            Err(error) => {
-                assert!(std::env::var("OMNI_REQUIRE").as_deref() != Ok("all"), "no Go: {error}");
-                eprintln!("skipped: no Go to build omni with: {error}");
-                return None;
-            }
-        }
-        Some(path)
-    };
-    BUILT.get_or_init(build).as_deref()
-}
-
-/// This library's echo program; cargo builds examples beside the tests.
-fn echo() -> PathBuf {
-    let deps = std::env::current_exe().expect("the test's path");
-    let path = deps.parent().and_then(Path::parent).expect("target").join("examples/echo");
-    assert!(path.exists(), "{} is missing: cargo build --all-features --examples", path.display());
-    path
-}
 
 fn transports() -> Vec<String> {
     let mut urls = vec!["tcp://127.0.0.1:0".to_owned()];
@@ -59,27 +28,12 @@ fn transports() -> Vec<String> {
     urls
 }
 
-/// Starts a program that says where it listens, in a line that ends in the URL.
-async fn listening(program: &Path, arguments: &[&str]) -> (Child, String) {
-    let mut command = Command::new(program);
-    command.args(arguments).kill_on_drop(true).stdout(Stdio::piped());
-    let mut child = command.spawn().expect("the program starts");
-    let mut line = String::new();
-    let mut lines = BufReader::new(child.stdout.take().expect("piped"));
-    lines.read_line(&mut line).await.expect("a line");
-    let url = line
-        .split_whitespace()
-        .rfind(|word| word.contains(':'))
-        .unwrap_or_else(|| panic!("no URL: {line:?}"));
-    (child, url.to_owned())
-}
-
 /// Runs `act` with a session to `omni echo`, over each transport.
 async fn with_omni_echo<F: Future<Output = ()>>(act: impl Fn(Session) -> F) {
     let Some(omni) = omni() else { return };
     for url in transports() {
         println!("{url}");
-        let (child, url) = listening(omni, &["echo", "-l", &url]).await;
+        let (child, url) = listening(omni, &["echo", "-l", &url], Stdio::inherit()).await;
         let session = connect(&url, Options::default()).await.expect("connects");
         timeout(PATIENCE, act(session.clone())).await.expect("in time");
         let ended = timeout(PATIENCE, session.shutdown("bye")).await.expect("in time");
@@ -181,8 +135,10 @@ async fn a_reader_that_stands_still_stops_the_writer() {
             outcome.expect("sent");
             sent += 1;
         }
-        // 64 items were granted to the answer, 64 at most to the call.
-        assert!((64..=256).contains(&sent), "{sent} items went out");
+        // So many were granted to the answer; as many on their way to the call, and as
+        // many at the echo.
+        let ahead = Options::default().items;
+        assert!((ahead..=4 * ahead).contains(&sent), "{sent} items went out");
         // Another stream goes on meanwhile (L7).
         let mut other = session.call("").await.expect("a call");
         other.writer.send("quick").await.expect("sent");
@@ -207,7 +163,7 @@ async fn a_reader_that_stands_still_stops_the_writer() {
 async fn a_killed_peer_is_a_loss_and_no_end() {
     let Some(omni) = omni() else { return };
     for url in transports() {
-        let (mut child, url) = listening(omni, &["echo", "-l", &url]).await;
+        let (mut child, url) = listening(omni, &["echo", "-l", &url], Stdio::inherit()).await;
         let session = connect(&url, Options::default()).await.expect("connects");
         let mut call = session.call("").await.expect("a call");
         call.writer.send("one").await.expect("sent");
@@ -227,7 +183,7 @@ async fn omni_pipe_calls_the_echo_program() {
     let Some(omni) = omni() else { return };
     for url in transports() {
         println!("{url}");
-        let (server, url) = listening(&echo(), &["-l", &url]).await;
+        let (server, url) = listening(&echo(), &["-l", &url], Stdio::inherit()).await;
         let mut pipe = Command::new(omni);
         pipe.args(["pipe", "-c", &url]).kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
         through_pipe(pipe.spawn().expect("omni pipe starts")).await;
@@ -258,6 +214,62 @@ async fn both_echo_programs_connect_and_are_called() {
             assert!(status.success(), "{status}");
         }
     }
+}
+
+/// At SIGTERM the echo opens nothing more and lets what lives come to its end.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_echo_program_drains_at_a_signal() {
+    for url in transports() {
+        println!("{url}");
+        let (mut server, url) = listening(&echo(), &["-l", &url], Stdio::inherit()).await;
+        let session = connect(&url, Options::default()).await.expect("connects");
+        let mut call = session.call("").await.expect("a call");
+        call.writer.send("one").await.expect("sent");
+        let mut answer = call.answer.await.expect("an answer");
+        assert_eq!(answer.next().await.expect("an item").expect("an item"), "one");
+        terminate(&server).await;
+        // Calls are answered or given up until its word comes.
+        let told = loop {
+            match timeout(PATIENCE, session.call("")).await.expect("in time") {
+                Ok(early) => early.cancel(1, "never mind"),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(told, Error::Closed(_)), "{told}");
+        assert_eq!(told.code(), Some(Code::SHUTTING_DOWN));
+        call.writer.send("two").await.expect("what lives goes on");
+        assert_eq!(answer.next().await.expect("an item").expect("an item"), "two");
+        assert!(server.try_wait().expect("asked").is_none(), "it waits for the call");
+        call.writer.end().await.expect("ended");
+        assert_eq!(answer.next().await, None);
+        assert_eq!(timeout(PATIENCE, session.closed()).await.expect("in time"), Ok(()));
+        let status = timeout(PATIENCE, server.wait()).await.expect("in time").expect("it ends");
+        assert!(status.success(), "{status}");
+    }
+}
+
+/// The same of one that has connected.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_echo_program_drains_what_it_has_connected() {
+    let mut listener = Listener::bind("tcp://127.0.0.1:0").await.expect("listens");
+    let mut command = Command::new(echo());
+    let mut child = command.args(["-c", listener.url()]).kill_on_drop(true).spawn().expect("starts");
+    let session = listener.accept(Options::default()).await.expect("a session");
+    session.peer_metadata().await.expect("hello came");
+    terminate(&child).await;
+    assert_eq!(timeout(PATIENCE, session.closed()).await.expect("in time"), Ok(()));
+    let status = timeout(PATIENCE, child.wait()).await.expect("in time").expect("it ends");
+    assert!(status.success(), "{status}");
+}
+
+/// By the shell, which knows the signal's number.
+#[cfg(unix)]
+async fn terminate(child: &Child) {
+    let kill = format!("kill -TERM {}", child.id().expect("it runs"));
+    let sent = Command::new("sh").args(["-c", &kill]).status().await.expect("sh");
+    assert!(sent.success(), "{sent}");
 }
 
 /// A megabyte through `omni pipe` and back.

@@ -1,11 +1,17 @@
 //! Two sessions of this library with each other: what an application sees.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, TryStreamExt, stream};
 use omnistreams::transport::{ByteReader, ByteWriter, pair};
-use omnistreams::{Code, Error, Listener, Options, Session, connect, pipe};
+use omnistreams::{
+    Answer, Call, Code, Error, Listener, Loss, Options, Reader, Session, Status, connect, pipe,
+};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 fn two(a: Options, b: Options) -> (Session, Session) {
@@ -182,6 +188,81 @@ async fn a_duplex_call_of_many_items() {
     assert_eq!(outcome, Ok(()));
     drop(b);
     assert_eq!(a.closed().await, Ok(()), "the other side has left, with goodbyes");
+}
+
+/// Awaits a call's answer in a task of its own, and returns when that has begun to wait.
+async fn awaited(answer: Answer) -> JoinHandle<Result<Reader, Error>> {
+    let (tell, told) = oneshot::channel();
+    let (mut answer, mut tell) = (answer, Some(tell));
+    let waiting = tokio::spawn(poll_fn(move |cx| {
+        let outcome = Pin::new(&mut answer).poll(cx);
+        tell.take().map(|tell| tell.send(outcome.is_pending()));
+        outcome
+    }));
+    assert!(told.await.expect("it was polled"), "the answer is not there yet");
+    waiting
+}
+
+async fn woken<T>(waiting: JoinHandle<T>) -> T {
+    timeout(Duration::from_secs(5), waiting).await.expect("woken").expect("no panic")
+}
+
+/// Whoever waits for an answer is woken: by the answer, by a refusal, by a loss.
+#[tokio::test]
+async fn an_awaited_answer_wakes_whoever_waits() {
+    let (a, b) = both();
+    let Call { writer: _question, answer } = a.call("").await.expect("a call");
+    let waiting = awaited(answer).await;
+    let mut reply = b.accept().await.expect("a call").reply("here").expect("an answer");
+    reply.end().await.expect("ended");
+    assert_eq!(woken(waiting).await.expect("an answer").next().await, None);
+
+    let Call { writer: _question, answer } = a.call("").await.expect("a call");
+    let waiting = awaited(answer).await;
+    b.accept().await.expect("a call").refuse("no");
+    assert_eq!(woken(waiting).await.expect_err("refused").code(), Some(Code::REFUSED));
+
+    let Call { writer: _question, answer } = a.call("").await.expect("a call");
+    let waiting = awaited(answer).await;
+    let _incoming = b.accept().await.expect("a call");
+    b.close(300, "enough");
+    assert_eq!(woken(waiting).await.expect_err("lost").code(), Some(Code(300)));
+}
+
+/// Whoever has awaited `closed` may end its runtime: the last word has gone out.
+#[test]
+fn the_last_word_goes_out_before_closed_returns() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let there = runtime();
+    let mut listener = there.block_on(Listener::bind("tcp://127.0.0.1:0")).expect("listens");
+    let url = listener.url().to_owned();
+    let here = std::thread::spawn(move || {
+        runtime().block_on(async {
+            let session = connect(&url, Options::default()).await.expect("connects");
+            session.peer_metadata().await.expect("hello came");
+            session.close(300, "I leave");
+            session.closed().await
+        })
+    });
+    there.block_on(async {
+        let session = listener.accept(Options::default()).await.expect("a session");
+        let lost = timeout(Duration::from_secs(5), session.closed()).await.expect("in time");
+        assert_eq!(lost, Err(Error::Lost(Loss::ByPeer(Status::new(300, "I leave")))));
+    });
+    let left = here.join().expect("no panic").expect_err("it left");
+    assert_eq!(left.code(), Some(Code(300)));
+}
+
+/// A session does not outlive its runtime, and who waits elsewhere learns that.
+#[test]
+fn a_session_ends_with_its_runtime() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let (ours, theirs) = (runtime(), runtime());
+    let (a, _b) = ours.block_on(async { both() });
+    let watching = theirs.spawn(async move { timeout(Duration::from_secs(5), a.closed()).await });
+    ours.shutdown_background();
+    let ended = theirs.block_on(watching).expect("no panic").expect("in time");
+    assert!(matches!(ended, Err(Error::Lost(Loss::Cut(_)))), "{ended:?}");
 }
 
 #[tokio::test]

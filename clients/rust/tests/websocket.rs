@@ -8,10 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use omnistreams::frame::{Frame, Hello, decode};
+use omnistreams::transport::accept_websocket;
 use omnistreams::{Code, Error, Listener, Options, Session, connect};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -49,7 +50,7 @@ async fn accepted() -> (Session, WebSocketStream<TcpStream>) {
     (session, dialing.await.expect("no panic"))
 }
 
-async fn frame(socket: &mut WebSocketStream<TcpStream>) -> Frame {
+async fn frame<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) -> Frame {
     loop {
         match socket.next().await.expect("a message").expect("no error") {
             Message::Binary(mut message) => {
@@ -164,4 +165,34 @@ async fn strangers_at_the_door() {
     let other = dialing.await.expect("no panic").expect("connects");
     assert_eq!(other.peer_metadata().await, session.peer_metadata().await);
     let _ = timeout(Duration::from_secs(5), loud.read_to_end(&mut Vec::new())).await.expect("it is closed");
+}
+
+/// Bytes of a long message are a sign of life, and the peer's reading of one is, too.
+#[tokio::test(start_paused = true)]
+async fn bytes_inside_of_messages_are_life() {
+    let (ours, theirs) = tokio::io::duplex(1000);
+    let request = "ws://here/".into_client_request().expect("a request");
+    let shaking = tokio::spawn(tokio_tungstenite::client_async(request, theirs));
+    let session = accept_websocket(ours, options()).await.expect("a session");
+    let (mut socket, _) = shaking.await.expect("no panic").expect("a handshake");
+    frame(&mut socket).await;
+    let (max_item, metadata) = (1 << 20, Bytes::new());
+    let large = Hello { version: 1, max_item, streams: 4, items: 4, bytes: max_item, metadata };
+    socket.send(Message::Binary(encode(&[Frame::Hello(large)]))).await.expect("sent");
+    let mut writer = session.open("").await.expect("a slot");
+    writer.send(vec![7; 50_000]).await.expect("queued");
+
+    let mut raw = socket.into_inner();
+    // A binary message of 100 bytes, masked by zeros, a byte at a time.
+    for byte in [0x82, 0x80 | 100, 0, 0, 0, 0, 200, 0, 0, 0] {
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_secs(14)).await;
+            raw.read_exact(&mut [0; 1000]).await.expect("it is still there");
+        }
+        raw.write_all(&[byte]).await.expect("written");
+    }
+    let start = Instant::now();
+    assert_eq!(session.closed().await.expect_err("lost").reason(), Some("rule 11: the peer did not read"));
+    // And one second for FAIL, another for the close frame, which cannot go out either.
+    assert!((31..33).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
 }

@@ -45,6 +45,9 @@ func (c Case) with(me hello) Case { c.me = &me; return c }
 // raw makes a case send its HELLO itself.
 func (c Case) raw() Case { c.bare = true; return c }
 
+// must says what must hold where it is not what cases of this kind want.
+func (c Case) must(what string) Case { c.Must = what; return c }
+
 // slow makes a case run only when asked for.
 func (c Case) slow() Case { c.Slow = true; return c }
 

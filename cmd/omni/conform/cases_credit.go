@@ -240,14 +240,14 @@ func creditBroken() []Case {
 // at once, since the echo may have granted a few that are still on their way.
 func (p *peer) overrun(s *stream, code uint32) {
 	const most = 300_000
-	if p.fill(s, 0, most) == most {
-		p.skip("the echo grants more than %d items", most)
+	if sent, full := p.fill(s, 0, most); !full {
+		p.skip("the echo has taken %d items that nobody reads and grants more: none is beyond credit", sent)
 	}
 	beyond := make([]frame, 64)
 	for i := range beyond {
 		beyond[i] = dataFrame(s.number, nil)
 	}
-	p.slip(beyond[:63]...)
+	p.spoil(beyond[:63]...)
 	p.breach(code, beyond[63])
 }
 
@@ -260,7 +260,7 @@ func (p *peer) overrunBytes(n int, code uint32) {
 		p.skip("this echo never grants items without their bytes")
 	}
 	for range beyond - 1 {
-		p.slip(dataFrame(c.number, zeros(n)))
+		p.spoil(dataFrame(c.number, zeros(n)))
 	}
 	p.breach(code, dataFrame(c.number, zeros(n)))
 }
@@ -281,8 +281,8 @@ func grants() []Case {
 			p.least(1, 1)
 			n := min(int(p.peer.maxItem), 32<<10)
 			c, _ := p.ask("")
-			if most := 48 << 20 / n; p.fill(c, n, most) == most {
-				p.fail("L8", "the echo takes %d items of %d bytes whose answer nobody reads", most, n)
+			if sent, full := p.fill(c, n, 48<<20/n); !full {
+				p.fail("L8", "the echo took %d items of %d bytes that nobody read, and grants more", sent, n)
 			}
 		}).with(tight(1<<20, 0, 0)),
 		kept("R4.6", "items of max_item", "they are within the limit", func(p *peer) {
@@ -305,6 +305,19 @@ func grants() []Case {
 			}
 			p.alive()
 		}).with(tight(10, 100, 1000)),
+		kept("R4.9", "an item longer than the suite's max_item, and no bytes granted for the answer", "the answer fails at once: an item that can never be sent waits for no credit", func(p *peer) {
+			p.least(1, 11)
+			c, a := p.ask("")
+			p.request(a, 1, 0) // an echo may take an item only when one is asked for
+			if p.offer(c, letters(11)) == 0 {
+				p.skip("the echo takes no item before it has the credit to send it")
+			}
+			p.until("FAIL of the answer, which can never bear its first item", func() bool { return a.said != nil })
+			if a.ended {
+				p.fail("4", "the answer ends in order without the item that it could not bear")
+			}
+			p.alive()
+		}).with(tight(10, 0, 0)),
 	}
 }
 

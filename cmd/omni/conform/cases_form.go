@@ -72,6 +72,13 @@ func numbersKept() []Case {
 			p.send(frames...)
 			p.finish(p.own[1], p.answered(p.own[1]))
 		}),
+		kept("R0.11", "a one-way stream, then a call", "the answer has the number 1, not that of its call: each side numbers its own streams", func(p *peer) {
+			p.least(2, 1)
+			s := p.open("one way")
+			p.wantBroken(s, "7")
+			p.end(s)
+			p.echo("", "x")
+		}),
 	}
 }
 
@@ -107,7 +114,7 @@ func formBroken() []Case {
 			for late := time.Now().Add(time.Minute); p.failed == nil && !p.over && p.pump(late); {
 			}
 			p.wantFail(code)
-		}).slow(),
+		}).slow().must("within a minute FAIL on 0 with code 7 and a reason, nothing after it, and the transport ended"),
 		badFrames("R0.30", "OPEN on stream 0", codeProtocol, openFrame(0, kindCall, 0, nil)),
 		badFrames("R0.31", "DATA on stream 0", codeProtocol, dataFrame(0, []byte("x"))),
 		badFrames("R0.32", "REQUEST on stream 0", codeProtocol, requestFrame(0, 1, 1)),

@@ -50,6 +50,10 @@ func helloKept() []Case {
 		fine("R1.11", "HELLO with items 0 and bytes below max_item", changed(func(h *hello) { h.items, h.size = 0, 5 })),
 		fine("R1.12", "HELLO with the largest streams, items and bytes", changed(func(h *hello) { h.streams, h.items, h.size = 1<<32-1, 1<<32-1, 1<<32-1 })),
 		fine("R1.13", "HELLO with streams 0", changed(func(h *hello) { h.streams = 0 })),
+		kept("R1.16", "HELLO with the largest items and bytes, and items without any REQUEST", "numbers are unsigned: the credit is there", func(p *peer) {
+			p.least(1, 1)
+			p.echo("", lettersOf(5)...)
+		}).with(changed(func(h *hello) { h.streams, h.items, h.size = 1<<32-1, 1<<32-1, 1<<32-1 })),
 		kept("R1.14", "HELLO comes after 8 seconds", "that is not late", func(p *peer) {
 			for deadline := time.Now().Add(8 * time.Second); time.Now().Before(deadline) && !p.over; {
 				p.pump(deadline)
@@ -69,7 +73,7 @@ func helloKept() []Case {
 				p.pump(late)
 			}
 			p.wantFail(code)
-		}).raw().slow(),
+		}).raw().slow().must("FAIL on 0 with code 7 and a reason after 10 seconds (9 to 12), nothing after it, and the transport ended"),
 	}
 }
 

@@ -59,6 +59,13 @@ func limitsKept() []Case {
 				return utf8.ValidString(got) && len(got) > maxReason-4 && strings.HasPrefix(got, "\ufffda\ufffda")
 			})
 		}),
+		kept("R9.8", "more than 64 KiB of items released at once, to a suite of max_item 1000", "no message is longer than 65536 bytes", released).with(tight(1000, 0, 0)),
+		kept("R9.9", "a reason of 1 KiB that is not UTF-8 and whose cut falls inside U+FFFD", "it is cut before that rune, to 1022 bytes", func(p *peer) {
+			p.least(1, 0)
+			p.reasoned("xx"+strings.Repeat("\xffa", maxReason/2-1), func(got string) bool {
+				return got == "xx"+strings.Repeat("\ufffda", maxReason/4-1)
+			})
+		}),
 		kept("R9.7", "reasons with U+FEFF, with runes of 4 bytes, with U+0000, with none", "they come back as they are", func(p *peer) {
 			p.least(1, 0)
 			for _, reason := range []string{"\ufefftext", strings.Repeat("\U0001d11e", 256), "a\x00b", "", "\u2028\r\n"} {
@@ -99,7 +106,7 @@ func limitsBroken() []Case {
 		}),
 		broken("R9.31", "an item too long on stream 0: stream before length", codeProtocol, func(p *peer, code uint32) {
 			if len(item(p))+headerLen > p.limit() {
-				p.skip("such an item is longer than a message")
+				p.skip("such an item is longer than a message: it takes an echo with a max_item below 65527")
 			}
 			p.breach(code, dataFrame(0, item(p)))
 		}),
@@ -136,6 +143,13 @@ func (p *peer) unanswered() {
 	}
 }
 
+// endWith sends a last frame and, in the same message, what may not follow it.
+func (p *peer) endWith(last frame, behind ...frame) {
+	p.note(">  %v", last)
+	p.blame(behind...)
+	p.transmit(message(append([]frame{last}, behind...)...))
+}
+
 // errorCases is rule 10.
 func errorCases() []Case {
 	const must = "it is not answered, and the echo ends the transport"
@@ -152,14 +166,14 @@ func errorCases() []Case {
 			p.unanswered()
 		}),
 		kept("R10.3", "FAIL on 0, then PING and a call in the same message", "nothing after FAIL is looked at", func(p *peer) {
-			p.slip(failFrame(0, codeInternal, ""), pingFrame(99), openFrame(1, kindCall, 0, nil))
+			p.endWith(failFrame(0, codeInternal, ""), pingFrame(99), openFrame(1, kindCall, 0, nil))
 			p.unanswered()
 			if len(p.pongs) > 0 || len(p.theirs) > 0 {
 				p.fail("10", "the echo answers what comes after FAIL on 0")
 			}
 		}),
 		kept("R10.4", "FAIL on 0, then what would be a fault", "nothing after FAIL is looked at", func(p *peer) {
-			p.slip(failFrame(0, codeInternal, ""), frame{9, 0, nil})
+			p.endWith(failFrame(0, codeInternal, ""), frame{9, 0, nil})
 			p.unanswered()
 		}),
 	}
@@ -169,16 +183,16 @@ func errorCases() []Case {
 func faultCases() []Case {
 	return []Case{
 		broken("R10.5", "a fault, and PINGs after it for half a second", codeProtocol, func(p *peer, code uint32) {
-			p.slip(frame{9, 0, nil})
+			p.spoil(frame{9, 0, nil})
 			for i := range 10 {
-				p.slip(pingFrame(uint64(i)), openFrame(1, kindCall, 0, nil))
+				p.spoil(pingFrame(uint64(i)), openFrame(1, kindCall, 0, nil))
 				p.pump(time.Now().Add(quiet))
 			}
 			p.wantFail(code)
 		}),
 		broken("R10.6", "three faults, each in a message of its own", codeProtocol, func(p *peer, code uint32) {
-			p.slip(frame{9, 0, nil})
-			p.slip(endFrame(7))
+			p.spoil(frame{9, 0, nil})
+			p.spoil(endFrame(7))
 			p.breach(code, frame{10, 0, nil})
 		}),
 		broken("R10.7", "a fault while calls are under way", codeProtocol, func(p *peer, code uint32) {
@@ -190,7 +204,7 @@ func faultCases() []Case {
 			p.breach(code, frame{100, 3, nil})
 		}),
 		kept("R10.8", "a fault on one connection, a call on another", "the other session is not harmed", func(p *peer) {
-			p.slip(frame{9, 0, nil})
+			p.spoil(frame{9, 0, nil})
 			p.another().echoAndPart("after a fault")
 			p.wantFail(codeProtocol)
 		}),
@@ -204,7 +218,29 @@ func faultCases() []Case {
 				p.fail("10", "a fault ends a WebSocket with status 1002, not: %v", p.ended)
 			}
 		}),
+		broken("R10.10", "a fault, and PINGs once FAIL on 0 has come", codeProtocol, lastSecond).must("FAIL on 0 with code 2; the echo reads for a second after it, and only then ends the transport"),
 	}
+}
+
+// lastSecond wants the transport to last for half a second at least after a
+// fault. The time is that since the fault was sent, so a suite that is slow
+// sees too long a time, never too short a one.
+func lastSecond(p *peer, code uint32) {
+	const least = 500 * time.Millisecond
+	p.hoped = "want FAIL on 0 and the transport open for a second; "
+	began := time.Now()
+	p.spoil(frame{9, 0, nil})
+	for deadline := began.Add(p.wait); p.failed == nil && !p.over && p.pump(deadline); {
+	}
+	p.silent = true
+	for i := uint64(0); p.failed != nil && !p.over && time.Since(began) < least; i++ {
+		p.slip(pingFrame(i))
+		p.pump(time.Now().Add(quiet))
+	}
+	if took := time.Since(began); p.failed != nil && p.over && took < least {
+		p.fail("10", "the transport has ended within %v: closed while the peer still sends, it may lose FAIL on 0", took.Round(time.Millisecond))
+	}
+	p.wantFail(code)
 }
 
 // echoAndPart makes a call and ends the session.

@@ -50,27 +50,59 @@ func pingCases() []Case {
 // nothing of what it sends is taken.
 func readsOn(p *peer) {
 	p.least(1, 1)
-	n := min(int(p.peer.maxItem), 32<<10)
 	calls := p.openAll(min(p.slots(), 96), kindCall)
 	for _, c := range calls {
 		p.request(p.answered(c), 4096, 64<<20)
 	}
 	p.settle()
+	p.dam(calls, 32<<10, 24<<20)
+}
+
+// released lets the echo keep what it takes and asks for all of it in one
+// message, and once more dams up what the echo sends.
+func released(p *peer) {
+	p.least(1, 1)
+	calls := p.openAll(min(p.slots(), 96), kindCall)
+	for _, c := range calls {
+		p.answered(c)
+	}
+	p.settle()
+	n := min(int(p.peer.maxItem), int(p.me.maxItem))
+	var all []frame
+	for _, c := range calls {
+		for range 4 {
+			p.pour(c, n, 1000)
+		}
+		all = append(all, requestFrame(c.answer.number, 4096, 64<<20))
+	}
+	p.alive()
+	p.send(all...)
+	for _, c := range calls {
+		p.wantItems(c.answer, len(c.items))
+	}
+	p.settle()
+	p.dam(calls, n, 8<<20)
+}
+
+// dam sends items of up to n bytes on calls whose answers have credit, at most
+// so many bytes in all, and reads nothing until they are sent.
+func (p *peer) dam(calls []*stream, n, most int) {
+	n = min(n, int(p.peer.maxItem))
 	if b, ok := p.raw.(interface{ SetReadBuffer(int) error }); ok {
 		_ = b.SetReadBuffer(64 << 10) // what the system holds for the suite is no reading
 	}
 	p.in.pause()
-	item := zeros(n)
-	sent := 0
+	items := 0
 	for _, c := range calls {
-		for c.takes(n) && sent < 24<<20 {
-			f := dataFrame(c.number, item)
-			p.given(f)
-			p.transmit(message(f))
-			sent += n
+		for items < most/n && items < 30000 {
+			sent := p.pour(c, n, most/n-items)
+			if sent == 0 {
+				break
+			}
+			items += sent
 		}
 	}
-	p.note(">  %d bytes in items", sent)
+	p.note(">  %d items of %d bytes in all", items, n)
 	p.slip(frame{200, 0, zeros(leastLimit / 2)})
 	p.in.goOn()
 	for _, c := range calls {
@@ -96,8 +128,8 @@ func shutdownKept() []Case {
 	stop := closeFrame(0, codeShutdown, "bye")
 	end := endFrame(0)
 	return []Case{
-		kept("R12.1", "CLOSE and END on 0 of an idle session", "END on 0, then the goodbye, then the end of the transport", func(p *peer) {}),
-		kept("R12.2", "CLOSE on 0, END on 0 later", "CLOSE is enough for the echo's END on 0; its goodbye waits for the suite's", func(p *peer) {
+		kept("R12.1", "CLOSE and END on 0 of an idle session", "END on 0, then the goodbye, then the end of the transport", func(p *peer) { p.bye() }),
+		kept("R12.2", "CLOSE on 0, END on 0 later", "CLOSE is enough for the echo's END on 0; the echo's goodbye waits for the suite's END on 0", func(p *peer) {
 			p.send(stop)
 			p.until("END on 0", func() bool { return p.heardEnd })
 			p.settle()
@@ -127,6 +159,23 @@ func shutdownKept() []Case {
 			p.end(c)
 			p.finish(c, a)
 		}).with(tight(1, 0, 0)),
+		kept("R12.17", "CLOSE and END on 0 of an idle session, and no goodbye of the suite's", "the echo says its goodbye of its own accord: two that wait for each other would wait for ever", func(p *peer) {
+			p.send(stop, end)
+			p.until("END on 0", func() bool { return p.heardEnd })
+			p.wantGoodbye("both have said END on 0 and no stream lives; it does not wait for the suite's")
+			p.send(failFrame(0, codeDone, ""))
+			p.wantEnd()
+		}),
+		kept("R12.18", "CLOSE on 0 while an answered call lives", "END on 0 comes at once: it waits for calls that might still be answered, and for no other stream", func(p *peer) {
+			p.least(1, 1)
+			c, a := p.ask("")
+			p.send(stop)
+			p.until("END on 0 while an answered call lives", func() bool { return p.heardEnd })
+			p.write(c, "x")
+			p.wantItems(a, 1)
+			p.end(c)
+			p.finish(c, a)
+		}),
 	}
 }
 
@@ -181,7 +230,7 @@ func goodbyeCases() []Case {
 		kept("R12.9", "a goodbye while a call lives", "an early goodbye is not answered, the transport ends", func(p *peer) {
 			p.least(1, 0)
 			p.ask("")
-			p.slip(failFrame(0, codeDone, ""))
+			p.spoil(failFrame(0, codeDone, ""))
 			p.unanswered()
 		}),
 		kept("R12.10", "FAIL on 0 with code 8 while calls live", "it is not answered, the transport ends", func(p *peer) {

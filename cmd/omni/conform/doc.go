@@ -19,7 +19,7 @@
 //
 //	report, err := conform.Run(ctx, conform.Options{Connect: url})
 //	...
-//	fmt.Println(report) // 272 passed, 0 failed
+//	fmt.Println(report) // 280 passed, 0 failed, 9 skipped
 //
 // Package broken has echoes with known flaws, each with the case that finds it.
 package conform

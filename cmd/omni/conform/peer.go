@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"omnistreams.dev/transport"
@@ -14,9 +14,6 @@ import (
 
 // quiet is how long the echo is given to do what it must not do.
 const quiet = 40 * time.Millisecond
-
-// keptLines bounds the transcript of a case.
-const keptLines = 120
 
 // peer is the suite's side of one connection: raw, and led by a case. Its
 // methods are for the case's goroutine alone; those that find a fault end that
@@ -33,6 +30,7 @@ type peer struct {
 	linger func()                        // called when all that is left is to wait for the end
 	again  func(*outcome) (*peer, error) // makes another connection
 	pings  uint64                        // sent so far
+	wrong  []frame                       // sent, though no echo may serve them
 	over   bool                          // the transport has ended
 	ended  error                         // what it ended with
 	web    bool                          // it is a WebSocket
@@ -40,49 +38,20 @@ type peer struct {
 	*outcome
 }
 
-// outcome is what came of a case, of which there may be several connections.
-type outcome struct {
-	fault   error    // set before the goroutine ends
-	skipped string   // why the case does not apply
-	hoped   string   // what the case waits for, before what came instead
-	lines   []string // of the transcript
-	dropped int      // lines that were not kept
-}
-
-// note adds a line to the transcript.
-func (o *outcome) note(format string, args ...any) {
-	if len(o.lines) >= keptLines {
-		o.lines = slices.Delete(o.lines, keptLines/2, keptLines/2+1) // the begin and the end tell most
-		o.dropped++
-	}
-	o.lines = append(o.lines, fmt.Sprintf(format, args...))
-}
-
-// fatal ends the case as failed.
-func (o *outcome) fatal(err error) {
-	if o.hoped != "" {
-		err = fmt.Errorf("%s%w", o.hoped, err)
-	}
-	o.note("!  %v", err)
-	o.fault = err
-	runtime.Goexit()
-}
-
-// fail is fatal with the rule and a text.
-func (o *outcome) fail(rule, format string, args ...any) { o.fatal(broke(rule, format, args...)) }
-
-// skip ends the case as one that says nothing about this echo.
-func (o *outcome) skip(format string, args ...any) {
-	o.skipped = fmt.Sprintf(format, args...)
-	runtime.Goexit()
-}
-
 // transmit hands bytes to the transport as one message. An error is no fault
 // yet: the echo may have ended the session, which whoever waits finds.
 func (p *peer) transmit(msg []byte) {
-	ctx, cancel := context.WithTimeout(p.ctx, 10*p.wait)
+	most := 5 * p.wait
+	ctx, cancel := context.WithTimeout(p.ctx, most)
 	defer cancel()
-	if err := p.conn.Send(ctx, msg); err != nil {
+	err := p.conn.Send(ctx, msg)
+	switch {
+	case err == nil:
+	case p.ctx.Err() != nil:
+		p.late()
+	case ctx.Err() != nil:
+		p.fail("11", "the echo reads nothing: a message of %d bytes could not be sent within %v", len(msg), most)
+	default:
 		p.note(">  not sent: %v", err)
 	}
 }
@@ -96,18 +65,35 @@ func (p *peer) send(frames ...frame) {
 	p.transmit(message(frames...))
 }
 
-// slip sends frames that the ledger is not to know of.
+// slip sends frames that the ledger need not know of, but are in order.
 func (p *peer) slip(frames ...frame) {
+	for _, f := range frames {
+		p.note(">  %v", f)
+	}
+	p.transmit(message(frames...))
+}
+
+// spoil sends frames of which none is in order.
+func (p *peer) spoil(frames ...frame) {
+	p.blame(frames...)
+	p.transmit(message(frames...))
+}
+
+// blame notes frames that are about to be sent as wrong.
+func (p *peer) blame(frames ...frame) {
 	for _, f := range frames {
 		p.note(">! %v", f)
 	}
-	p.transmit(message(frames...))
+	p.wrong = append(p.wrong, frames...)
 }
 
 // pump takes one message and reports whether one came before the deadline.
 func (p *peer) pump(deadline time.Time) bool {
 	msg, err := p.in.next(p.ctx, deadline)
 	if err != nil {
+		if p.ctx.Err() != nil {
+			p.late()
+		}
 		p.note("<  the transport ends: %v", err)
 		p.over, p.ended = true, err
 		return false
@@ -115,9 +101,16 @@ func (p *peer) pump(deadline time.Time) bool {
 	if msg == nil {
 		return false
 	}
+	p.heard = true
+	before := p.failed
 	frames, err := p.taken(msg)
 	for _, f := range frames {
 		p.note("<  %v", f)
+	}
+	if err != nil && len(frames) > 0 && before == nil {
+		if f := frames[len(frames)-1]; p.serves(f) != "" {
+			p.fail("", "the echo sends %v: it serves %s, which is wrong", f, p.serves(f))
+		}
 	}
 	if err != nil {
 		p.fatal(err)
@@ -130,22 +123,54 @@ func (p *peer) pump(deadline time.Time) bool {
 	return true
 }
 
-// until takes messages until ok, which must be before the time to wait is over.
-func (p *peer) until(what string, ok func() bool) {
-	p.untilWithin(p.wait, what, ok)
+// serves is the wrong frame that the echo would send f for, "" if there is
+// none: then f is a fault of its own.
+func (p *peer) serves(f frame) string {
+	n := f.stream
+	switch a := p.theirs[n]; {
+	case f.form() != nil:
+		return ""
+	case f.typ == tOpen:
+		_, n, _ = f.opening()
+	case f.typ == tData || f.typ == tEnd || f.typ == tFail:
+		if a == nil {
+			return ""
+		}
+		n = a.call.number
+	}
+	for _, w := range p.wrong {
+		if n != 0 && w.stream == n && (w.typ == tOpen || f.typ != tOpen && w.typ >= tData && w.typ <= tFail) {
+			return fmt.Sprintf("%s %d", typeNames[w.typ], n)
+		}
+	}
+	return ""
 }
 
-// untilWithin is until with a time of its own.
-func (p *peer) untilWithin(d time.Duration, what string, ok func() bool) {
-	deadline := time.Now().Add(d)
-	for !ok() {
+// late ends a case for whose length the suite is to blame, or whoever stops it.
+func (p *peer) late() {
+	what := ""
+	if p.waits != nil {
+		what = "; the last it waited for: " + p.waits()
+	}
+	p.fail("", "%v%s", context.Cause(p.ctx), what)
+}
+
+// until takes messages until ok, which must be before the time to wait is over.
+func (p *peer) until(what string, ok func() bool) {
+	p.untilOf(func() string { return what }, ok)
+}
+
+// untilOf is until with words for what is missing when it is.
+func (p *peer) untilOf(what func() string, ok func() bool) {
+	p.waits = what
+	for deadline := time.Now().Add(p.wait); !ok(); {
 		switch {
 		case p.failed != nil:
-			p.fail("", "want %s; the echo ends the session with code %d %q", what, p.failed.code, p.failed.reason)
+			p.fail("", "want %s; the echo ends the session with code %d %q", what(), p.failed.code, p.failed.reason)
 		case p.over:
-			p.fail("", "want %s; the transport has ended", what)
+			p.fail("", "want %s; the transport has ended%s", what(), itsLog)
 		case !p.pump(deadline) && !p.over:
-			p.fail("", "want %s; nothing more came for %v", what, d)
+			p.fail("", "want %s; it does not come within %v", what(), p.wait)
 		}
 	}
 }
@@ -176,7 +201,9 @@ func (p *peer) alive() {
 // greet sends HELLO and waits for that of the echo.
 func (p *peer) greet(h hello) {
 	p.send(h.frame())
+	p.absent = p.peer == nil
 	p.until("HELLO", func() bool { return p.peer != nil })
+	p.absent = false
 }
 
 // breach sends frames as one message, of which the last breaks a rule, and
@@ -187,7 +214,7 @@ func (p *peer) breach(code uint32, frames ...frame) {
 		p.note(">  %v", f)
 		p.given(f)
 	}
-	p.note(">! %v", frames[last])
+	p.blame(frames[last])
 	p.transmit(message(frames...))
 	p.wantFail(code)
 }
@@ -195,6 +222,9 @@ func (p *peer) breach(code uint32, frames ...frame) {
 // breachBytes is breach with a message as it is on the wire.
 func (p *peer) breachBytes(code uint32, msg []byte) {
 	p.note(">! %d bytes %.40x", len(msg), msg)
+	for f, rest, err := cut(msg); err == nil; f, rest, err = cut(rest) {
+		p.wrong = append(p.wrong, f)
+	}
 	p.transmit(msg)
 	p.wantFail(code)
 }
@@ -206,7 +236,7 @@ func (p *peer) wantFail(code uint32) {
 	deadline := time.Now().Add(max(time.Second, p.wait/2))
 	for p.failed == nil {
 		if p.over {
-			p.fail("10", "the transport has ended without it")
+			p.fail("10", "the transport has ended without it%s", itsLog)
 		}
 		if !p.pump(deadline) && !p.over {
 			p.fail("10", "it does not come")
@@ -261,7 +291,7 @@ func (p *peer) bye() {
 // parted waits for the echo's words on 0 after the suite's own, letting go of
 // answers that cross them.
 func (p *peer) parted() {
-	p.until("END on 0 and the last word on every stream", func() bool {
+	p.untilOf(p.missing, func() bool {
 		for _, n := range sorted(p.theirs) {
 			if s := p.theirs[n]; s.closed == nil {
 				p.send(closeFrame(n, s.receipt(), ""))
@@ -270,13 +300,40 @@ func (p *peer) parted() {
 		return p.heardEnd && p.living() == 0
 	})
 	p.send(failFrame(0, codeDone, ""))
+	p.wantGoodbye("both have said END on 0 and no stream lives")
+	p.wantEnd()
+}
+
+// wantGoodbye waits for FAIL on 0 with code 0, which is due.
+func (p *peer) wantGoodbye(due string) {
 	deadline := time.Now().Add(p.wait)
 	for p.failed == nil && !p.over && p.pump(deadline) {
 	}
 	if p.failed == nil || p.failed.code != codeDone {
-		p.fail("12", "want the goodbye, FAIL on 0 with code 0, after END on 0 of both sides and the end of every stream")
+		p.fail("12", "want the goodbye, FAIL on 0 with code 0: %s", due)
 	}
-	p.wantEnd()
+}
+
+// missing is what the echo owes when the suite has said its last words.
+func (p *peer) missing() string {
+	var words []string
+	for _, n := range sorted(p.theirs) {
+		if s := p.theirs[n]; s.said == nil && s.closed != nil {
+			words = append(words, fmt.Sprintf("FAIL %d, the answer to CLOSE %d", n, n))
+		}
+	}
+	for _, n := range sorted(p.own) {
+		if p.own[n].closed == nil {
+			words = append(words, fmt.Sprintf("CLOSE %d", n))
+		}
+	}
+	if !p.heardEnd {
+		words = append(words, "END on 0")
+	}
+	if more := len(words) - 4; more > 0 {
+		words = append(words[:4], fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(words, "; ")
 }
 
 // receipt is the code to close an answer with: 0 once its end was seen.

@@ -19,22 +19,26 @@ const (
 type Result struct {
 	Case
 	Outcome string   `json:"outcome"`
-	Why     string   `json:"why,omitempty"` // it failed or was skipped
+	Why     string   `json:"why,omitempty"`  // it failed or was skipped
+	Held    bool     `json:"held,omitempty"` // it failed only when the session was to end
 	Seconds float64  `json:"seconds"`
-	Trace   []string `json:"trace,omitempty"` // the frames of a case that failed; > was sent to the echo, ! is the fault
+	Trace   []string `json:"trace,omitempty"` // the frames: > to the echo, >! a wrong one, < from the echo, ! what failed
 }
 
 // newResult judges a case that is over.
-func newResult(c Case, o *outcome, took time.Duration) *Result {
+func newResult(c Case, o *outcome, took time.Duration, trace bool) *Result {
 	r := &Result{Case: c, Outcome: Passed, Seconds: took.Seconds()}
 	switch {
 	case o.fault != nil:
-		r.Outcome, r.Why, r.Trace = Failed, o.fault.Error(), o.lines
+		r.Outcome, r.Why, r.Held = Failed, o.fault.Error(), o.held
+	case o.skipped != "":
+		r.Outcome, r.Why = Skipped, o.skipped
+	}
+	if trace || o.fault != nil {
+		r.Trace = o.lines
 		if o.dropped > 0 {
 			r.Trace = append(r.Trace, fmt.Sprintf("   %d lines in the middle were left out", o.dropped))
 		}
-	case o.skipped != "":
-		r.Outcome, r.Why = Skipped, o.skipped
 	}
 	return r
 }
@@ -57,20 +61,28 @@ type Report struct {
 	Passed  int       `json:"passed"`
 	Failed  int       `json:"failed"`
 	Skipped int       `json:"skipped"`
-	Results []Result  `json:"-"` // in the order of the cases
+	Held    int       `json:"held,omitempty"`    // of the failed: those that failed only at the session's end
+	Stopped string    `json:"stopped,omitempty"` // why not all cases were run
+	Results []Result  `json:"-"`                 // in the order of the cases
 }
 
-// report sums up.
-func (r *runner) report(began time.Time) *Report {
+// report sums up. stopped is why not all cases were run, nil if they were.
+func (r *runner) report(began time.Time, stopped error) *Report {
 	sum := &Report{Role: "client", Began: began, Seconds: time.Since(began).Seconds()}
 	if r.at.listener != nil {
 		sum.Role, sum.Target = "server", r.at.listener.URL()
 	} else {
 		sum.Target = r.at.url.Redacted()
 	}
+	if stopped != nil {
+		sum.Stopped = stopped.Error()
+	}
 	for _, result := range r.results {
 		if result == nil {
 			continue // ctx ended before
+		}
+		if result.Held {
+			sum.Held++
 		}
 		sum.Results = append(sum.Results, *result)
 		switch result.Outcome {
@@ -83,6 +95,15 @@ func (r *runner) report(began time.Time) *Report {
 		}
 	}
 	return sum
+}
+
+// Hint is a line on what most of the failed cases have in common, "" if there
+// is nothing to say.
+func (r *Report) Hint() string {
+	if r.Held < 2 {
+		return ""
+	}
+	return fmt.Sprintf("%d of the failed cases held, and failed only when the session was to end: see R12.1 first", r.Held)
 }
 
 // String is the last line that is printed.

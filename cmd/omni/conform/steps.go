@@ -1,6 +1,9 @@
 package conform
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // roomy is the HELLO of a case that has nothing to say about credit: enough of
 // it for whatever is sent.
@@ -146,27 +149,38 @@ func (p *peer) finish(c, a *stream) {
 	p.wantReceipt(c)
 }
 
-// fill sends items of n bytes while the credit lasts, however much more comes,
-// and returns how many went. It gives up after most.
-func (p *peer) fill(c *stream, n, most int) (sent int) {
-	item := string(make([]byte, n))
-	for sent < most {
-		if !c.takes(n) {
-			p.settle()
-			if !c.takes(n) {
-				return sent
-			}
-		}
-		var batch []frame
-		for c.takes(n) && sent < most && len(batch)*(n+headerLen) < leastLimit/2 {
-			f := dataFrame(c.number, []byte(item))
-			p.given(f)
-			batch = append(batch, f)
-			sent++
-		}
+// pour sends one message of items of n bytes, as far as the credit in hand goes
+// and half of what a message may have, and returns how many went.
+func (p *peer) pour(c *stream, n, most int) (sent int) {
+	var batch []frame
+	for ; c.takes(n) && sent < most && sent*(n+headerLen) < leastLimit/2; sent++ {
+		f := dataFrame(c.number, zeros(n))
+		p.given(f)
+		batch = append(batch, f)
+	}
+	if sent > 0 {
 		p.slip(batch...)
 	}
 	return sent
+}
+
+// fill sends items of n bytes while the credit lasts, however much more comes,
+// and returns how many went and whether that was all that the echo takes. It
+// gives up after most, and when more credit has come all the time.
+func (p *peer) fill(c *stream, n, most int) (sent int, full bool) {
+	for deadline := time.Now().Add(4 * p.wait); sent < most && time.Now().Before(deadline); {
+		if !c.takes(n) {
+			p.alive() // mostly more credit has come before PONG, if any does
+		}
+		if !c.takes(n) {
+			p.settle()
+		}
+		if !c.takes(n) {
+			return sent, true
+		}
+		sent += p.pour(c, n, most-sent)
+	}
+	return sent, false
 }
 
 // slots is how many calls the echo lets live, at most so many that a case can

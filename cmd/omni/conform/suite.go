@@ -49,6 +49,8 @@ type Options struct {
 	Timeout time.Duration
 	// Slow adds the cases that take longer than a few seconds.
 	Slow bool
+	// Trace keeps the frames of every case, not of failed ones alone.
+	Trace bool
 	// Listening, if not nil, is told the URL for the echo to connect to.
 	Listening func(url string)
 	// Progress, if not nil, is called with every result, in the order of the
@@ -75,14 +77,18 @@ type runner struct {
 
 	mu      sync.Mutex
 	reached bool      // there was a connection
-	lost    error     // why there never was one
+	lost    error     // why there never was one, or why it is no use to go on
+	absent  int       // cases in a row in which nobody was there
 	results []*Result // nil while a case is not over
 	told    int       // results that Progress has seen
 }
 
-// Run runs the suite. It returns an error only if nothing could be tested: the
-// echo was never there. If ctx ends first, the report has what was done and the
-// error is the cause.
+// mostAbsent is how many cases in a row are enough to see that the echo is gone.
+const mostAbsent = 10
+
+// Run runs the suite. It returns an error only if there is nobody to test: the
+// echo was never there, or is there no more. If ctx ends first, the error is
+// the cause. In each case the report has what was done.
 func Run(ctx context.Context, opt Options) (*Report, error) {
 	if opt.Parallel <= 0 {
 		opt.Parallel = 8
@@ -117,42 +123,61 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 		}
 		running.Go(func() {
 			defer func() { <-r.open }()
-			result := r.one(ctx, c)
-			if r.tell(i, result) != nil {
-				cancel(r.lost)
+			result, o := r.one(ctx, c)
+			if ctx.Err() != nil && o.fault != nil {
+				return // it says nothing: the suite was stopped
+			}
+			if err := r.keep(i, result, o); err != nil {
+				cancel(err)
 			}
 		})
 	}
 	running.Wait()
 	if ctx.Err() != nil {
-		return r.report(began), context.Cause(ctx)
+		r.tell(true)
+		return r.report(began, context.Cause(ctx)), context.Cause(ctx)
 	}
-	return r.report(began), nil
+	return r.report(began, nil), nil
 }
 
-// tell keeps a result and passes on those whose turn has come. It returns an
+// keep keeps a result and tells of those whose turn has come. It returns an
 // error if there is nobody to test.
-func (r *runner) tell(i int, result *Result) error {
+func (r *runner) keep(i int, result *Result, o *outcome) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.results[i] = result
-	for r.lost == nil && r.told < len(r.results) && r.results[r.told] != nil {
-		if r.opt.Progress != nil {
-			r.opt.Progress(*r.results[r.told])
+	switch {
+	case o.heard:
+		r.absent = 0
+	case o.absent:
+		if r.absent++; r.absent == mostAbsent && r.lost == nil {
+			r.lost = fmt.Errorf("in %d cases in a row there was no connection, or no HELLO within %v: does the echo still run, and does it serve %d connections at a time?",
+				mostAbsent, r.opt.Timeout, cap(r.open))
 		}
-		r.told++
+	}
+	if r.reached {
+		r.tell(false)
 	}
 	return r.lost
 }
 
+// tell passes on the results whose turn has come, or all that are left.
+func (r *runner) tell(all bool) {
+	for ; r.told < len(r.results) && (all || r.results[r.told] != nil); r.told++ {
+		if result := r.results[r.told]; result != nil && r.opt.Progress != nil && r.reached {
+			r.opt.Progress(*result)
+		}
+	}
+}
+
 // one runs one case to its end.
-func (r *runner) one(ctx context.Context, c Case) *Result {
+func (r *runner) one(ctx context.Context, c Case) (*Result, *outcome) {
 	began := time.Now()
 	most := 20 * r.opt.Timeout
 	if c.Slow {
 		most += 2 * time.Minute
 	}
-	ctx, cancel := context.WithTimeout(ctx, most)
+	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("the case took longer than %v, and the suite gives it up", most))
 	defer cancel()
 	o := &outcome{}
 	linger := sync.OnceFunc(func() { <-r.active })
@@ -170,7 +195,7 @@ func (r *runner) one(ctx context.Context, c Case) *Result {
 		defer close(done)
 		p, err := again(o)
 		if err != nil {
-			o.fault = fmt.Errorf("no connection: %w", err)
+			o.fault, o.absent = fmt.Errorf("no connection: %w", err), true
 			return
 		}
 		p.again = again
@@ -183,7 +208,7 @@ func (r *runner) one(ctx context.Context, c Case) *Result {
 		p.in.goOn()
 		<-p.in.done
 	}
-	return newResult(c, o, time.Since(began))
+	return newResult(c, o, time.Since(began), r.opt.Trace), o
 }
 
 // connect makes a connection for a case.
@@ -214,6 +239,7 @@ func (p *peer) lead(c Case) {
 	}
 	c.run(p)
 	if p.failed == nil && !p.over && !p.silent {
+		p.held, p.hoped = true, "the case itself held; at its end: "
 		p.bye() // a session that lived through a case must end well, too
 	}
 }

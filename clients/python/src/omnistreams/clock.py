@@ -22,6 +22,8 @@ class Times:
     message: float = 30.0  # how long one message may take to come, from its first byte
     linger: float = 1.0  # from FAIL on 0 to the closed transport
     goodbye: float = 5.0  # the same after the goodbye, for the peer's
+    write: float = 30.0  # how long the peer may read nothing of what is sent to it; it is
+    # noticed up to half of that later
 
 
 class Clock:
@@ -36,6 +38,9 @@ class Clock:
         self.ping_due = False
         self.pong: bytes | None = None  # owed to the peer: the newest PING only
         self.close_by: float | None = None  # when the transport is closed, at the latest
+        self.moved = 0  # how much the peer has read, as far as is known
+        self.stuck: float | None = None  # since when it has read no more, though more waits
+        self.ping_ends: int | None = None  # how much it has read once it has our PING
 
     def alive(self, now: float) -> None:
         """Note a sign of life; a PING on its way still wants its PONG."""
@@ -59,24 +64,51 @@ class Clock:
         self.pings += 1
         return frames.Ping(struct.pack(">Q", self.pings))
 
+    def wrote(self, moved: int, given: int, now: float) -> None:
+        """Note how much the peer has read, of how much that was given to the
+        transport; in bytes or in messages."""
+        if self.pinged is not None and not self.ping_due:
+            if self.ping_ends is None:
+                self.ping_ends = given
+            if self.stuck is not None and self.moved < self.ping_ends <= moved:
+                self.pinged = now  # it had waited behind much else
+        if moved >= given:
+            self.stuck = None
+        elif self.stuck is None or moved > self.moved:
+            self.stuck = now
+        self.moved = moved
+
     def tick(self, now: float) -> str | None:
-        """Return what is late: "hello", "pong" or None. Notes if a PING is due."""
+        """Return what is late: "hello", "write", "pong" or None. Notes if a PING
+        is due."""
+        if self.stuck is not None and now >= self.stuck + self.times.write:
+            return "write"
         if self.hello_by is not None:
             return "hello" if now >= self.hello_by else None
         if self.pinged is not None:
-            # Counted from when the PING was wanted: a transport that takes
-            # nothing is dead, too. Any byte that comes is a sign of life.
-            since = max(self.pinged, self.heard)
-            return "pong" if now >= since + self.times.keepalive_timeout else None
+            return "pong" if now >= self._pong_by(self.pinged) else None
         if now >= self.heard + self.times.keepalive:
             self.pinged = now
-            self.ping_due = True
+            self.ping_due, self.ping_ends = True, None
         return None
+
+    def _pong_by(self, pinged: float) -> float:
+        """Return when the peer is given up that has not answered a PING.
+
+        From any sign of life on both times run, though no second PING goes out.
+        A PING that is not out yet is not counted while the peer reads.
+        """
+        since = max(pinged, self.heard + self.times.keepalive)
+        if self.stuck is not None and (self.ping_ends is None or self.moved < self.ping_ends):
+            since = max(since, self.stuck)
+        return since + self.times.keepalive_timeout
 
     def next(self) -> float:
         """Return when tick is to be called next."""
         if self.hello_by is not None:
-            return self.hello_by
-        if self.pinged is not None:
-            return max(self.pinged, self.heard) + self.times.keepalive_timeout
-        return self.heard + self.times.keepalive
+            due = self.hello_by
+        elif self.pinged is not None:
+            due = self._pong_by(self.pinged)
+        else:
+            due = self.heard + self.times.keepalive
+        return due if self.stuck is None else min(due, self.stuck + self.times.write)

@@ -279,12 +279,16 @@ class Engine:
                 self.fail(broken(1, Code.TIMED_OUT, "hello timed out"))
             elif late == "pong":
                 self.fail(broken(11, Code.TIMED_OUT, "keepalive timed out"))
+            elif late == "write":
+                self.fail(broken(11, Code.TIMED_OUT, "the peer did not read"))
             elif begun is not None and now >= begun + time.times.message:
                 self.fail(broken(0, Code.TIMED_OUT, "message timed out"))
         if self.over:
             return time.close_by if time.close_by is not None else now
-        # A message may begin at any moment, so look in before its time is up.
-        return min(time.next(), now + time.times.message / 2 if begun is None else begun + time.times.message)
+        # A message may begin at any moment, and the peer may stop to read, so
+        # look in before the time for it is up.
+        look_in = now + min(time.times.message, time.times.write) / 2
+        return min(time.next(), look_in, (now if begun is None else begun) + time.times.message)
 
     @property
     def closable(self) -> bool:

@@ -86,6 +86,7 @@ class Session:
         self._wake = asyncio.Event()  # for the sending task
         self._closable = asyncio.Event()
         self._ending = False  # the end was noticed
+        self._given = self._sent = 0  # messages: to the transport, and by it
         self._timer: asyncio.Handle = self._loop.call_soon(self._tick)
         self._task = asyncio.create_task(self._run())
 
@@ -107,19 +108,19 @@ class Session:
 
     def kick(self) -> None:
         """Have the tasks look at what an operation changed."""
-        self._wake.set()
-        self._look()
-
-    def _look(self) -> None:
-        """Notice the end."""
+        if not self._wake.is_set():
+            self._wake.set()
         if self.engine.over:
-            if self.engine.closable:
-                self._closable.set()
-            elif not self._ending:
-                # The end changes what there is to wait for.
-                self._ending = True
-                self._timer.cancel()
-                self._timer = self._loop.call_soon(self._tick)
+            self._notice_end()
+
+    def _notice_end(self) -> None:
+        if self.engine.closable:
+            self._closable.set()
+        elif not self._ending:
+            # The end changes what there is to wait for.
+            self._ending = True
+            self._timer.cancel()
+            self._timer = self._loop.call_soon(self._tick)
 
     # What the application does.
 
@@ -296,8 +297,11 @@ class Session:
             while True:
                 self._wake.clear()
                 while (message := self.engine.pack()) is not None:
+                    self._given += 1
                     await self._transport.send(message)
-                self._look()  # the last word may have gone
+                    self._sent += 1
+                if self.engine.over:
+                    self._notice_end()  # the last word may have gone
                 await self._wake.wait()
         except OSError as error:
             self._cut(error)
@@ -323,7 +327,13 @@ class Session:
     def _tick(self) -> None:
         """Tell the engine the time, and be called again when it wants that."""
         self._timer.cancel()
-        self.engine.time.alive(self._transport.heard)
+        transport, time = self._transport, self.engine.time
+        time.alive(transport.heard)
+        waiting = transport.waiting()
+        if waiting is None:
+            time.wrote(self._sent, self._given, self._loop.time())
+        else:
+            time.wrote(transport.given - waiting, transport.given, self._loop.time())
         due = self.engine.tick(self._transport.begun)
         self.kick()
         if not self._closable.is_set():

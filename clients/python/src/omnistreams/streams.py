@@ -23,7 +23,7 @@ def code_of(error: BaseException) -> tuple[int, str]:
     other side's business.
     """
     if isinstance(error, OmniError):
-        return error.code or Code.INTERNAL, error.reason
+        return error.code, error.reason
     if isinstance(error, asyncio.CancelledError):
         return Code.CANCELED, ""
     return Code.INTERNAL, ""

@@ -37,6 +37,8 @@ class Transport(abc.ABC):
     # both by the loop's clock. A transport of whole messages leaves them be.
     heard: float = 0.0
     begun: float | None = None
+    # How many bytes it was given to send; see waiting.
+    given: int = 0
 
     @abc.abstractmethod
     async def receive(self) -> bytes | None:
@@ -52,6 +54,14 @@ class Transport(abc.ABC):
 
         Raises OSError when the transport has ended.
         """
+
+    def waiting(self) -> int | None:
+        """Return how many of the bytes given wait here until the other side reads.
+
+        None says that it is not known: then `send` is to return only when the
+        message is on its way.
+        """
+        return None
 
     @abc.abstractmethod
     async def close(self, *, broken: bool = False) -> None:
@@ -106,8 +116,12 @@ class ByteTransport(Transport):
         return None
 
     async def send(self, message: bytes) -> None:
+        self.given += 4 + len(message)
         self._writer.write(len(message).to_bytes(4, "big") + message)
         await self._writer.drain()
+
+    def waiting(self) -> int:
+        return self._writer.transport.get_write_buffer_size()
 
     async def close(self, *, broken: bool = False) -> None:
         # What was sent goes out first, unless the other side takes nothing.

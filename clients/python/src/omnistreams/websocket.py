@@ -4,41 +4,73 @@ package, which the extra `omnistreams[websocket]` brings."""
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
-from typing import Any, Sequence, cast
+from typing import Any, Generator, Sequence, cast
 
 try:
     from websockets.asyncio.client import ClientConnection, connect
     from websockets.asyncio.server import ServerConnection, serve
     from websockets.exceptions import ConnectionClosed, InvalidHandshake
+    from websockets.frames import CloseCode, Frame, Opcode
+    from websockets.protocol import State
     from websockets.typing import Subprotocol
 except ImportError as error:  # pragma: no cover
     raise ImportError("ws: and wss: need the package websockets: install omnistreams[websocket]") from error
 
+from .errors import Code, broken
 from .transport import CLOSE_WITHIN, SUBPROTOCOL, Listener, Transport, Welcome, _joined
 
-# The package ends the connection itself at max_size, so a message that is
-# somewhat beyond the session's limit has to come through: the session answers
-# it with FAIL. Beyond this no memory is taken for it.
-SLACK = 64 << 10
+# Comes from a connection's recv in place of a message that is too long, and
+# from nowhere else: nobody can guess it.
+_TOO_LONG = os.urandom(16)
 
 
-class _Heard:
-    """Notes when bytes came, in whatever pieces: the session wants to know
-    whether a peer that sends a long message slowly is alive."""
+class _Ours:
+    """What the session wants of a connection that the package does otherwise."""
 
-    heard = 0.0
+    protocol: Any  # the package's, of the connection that this is mixed into
+    heard = 0.0  # when bytes came last, in whatever pieces
+    too_long = ""  # the message that is being dropped
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[misc]
+        self._package_fails = self.protocol.fail
+        self.protocol.fail = self._fail
 
     def data_received(self, data: bytes) -> None:
         self.heard = asyncio.get_running_loop().time()
+        began_well = not self.too_long
         super().data_received(data)  # type: ignore[misc]
+        if began_well and self.too_long:
+            self.process_event(Frame(Opcode.BINARY, _TOO_LONG))  # type: ignore[attr-defined]
+
+    def _fail(self, code: int, reason: str = "") -> None:
+        """Drop what comes from a message on that is too long, where the package
+        would close with 1009: the session says FAIL first, and then 1002."""
+        protocol = self.protocol
+        if code != CloseCode.MESSAGE_TOO_BIG or protocol.state is not State.OPEN:
+            self._package_fails(code, reason)
+            return
+        self.too_long = reason or "a message is too long"
+        protocol.parser = self._drop()
+        next(protocol.parser)
+
+    def _drop(self) -> Generator[None, None, None]:
+        protocol = self.protocol
+        while not (yield from protocol.reader.at_eof()):
+            protocol.reader.discard()
+        if not protocol.eof_sent:
+            protocol.send_eof()
+        protocol.state = State.CLOSED
+        yield
 
 
-class _Client(_Heard, ClientConnection):
+class _Client(_Ours, ClientConnection):
     pass
 
 
-class _Server(_Heard, ServerConnection):
+class _Server(_Ours, ServerConnection):
     pass
 
 
@@ -50,7 +82,7 @@ class WebSocketTransport(Transport):
 
     @property
     def heard(self) -> float:  # type: ignore[override]
-        return cast(_Heard, self._ws).heard
+        return cast(_Ours, self._ws).heard
 
     async def receive(self) -> bytes | None:
         try:
@@ -60,9 +92,15 @@ class WebSocketTransport(Transport):
         if isinstance(message, str):
             await self._closed(1003, "text messages are not of this protocol")
             return None
+        if message.endswith(_TOO_LONG):
+            raise broken(9, Code.TOO_LARGE, f"too long: {cast(_Ours, self._ws).too_long}")
         return message
 
+    def waiting(self) -> int:
+        return self._ws.transport.get_write_buffer_size()
+
     async def send(self, message: bytes) -> None:
+        self.given += len(message)
         try:
             await self._ws.send(message)
         except ConnectionClosed as error:
@@ -88,7 +126,7 @@ async def dial(url: str, limit: int, tls: ssl.SSLContext | None) -> Transport:
             compression=None,
             proxy=None,
             ping_interval=None,  # the session has signs of life of its own
-            max_size=limit + SLACK,
+            max_size=limit,
             create_connection=_Client,
             **extra,
         )
@@ -119,7 +157,7 @@ async def listen(
         select_subprotocol=_choose,
         compression=None,
         ping_interval=None,
-        max_size=limit + SLACK,
+        max_size=limit,
         create_connection=_Server,
         ssl=tls if scheme == "wss" else None,
     )

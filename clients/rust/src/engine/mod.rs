@@ -110,10 +110,13 @@ pub(crate) struct Engine {
     said_hello: bool,
     pong: Option<[u8; 8]>,
     fail: Option<Status>,
-    /// A message was handed out and is not sent yet; the transport took no more.
-    sending: bool,
+    /// Since when a message has been handed out that is not sent yet.
+    sending_since: Option<Duration>,
+    /// Nothing more comes; the transport took no more.
     heard_all: bool,
     broken: Option<String>,
+    /// The transport was closed.
+    closed: bool,
 
     // The words on stream 0 (rule 12).
     shutting: Option<Status>,
@@ -127,6 +130,7 @@ pub(crate) struct Engine {
     // Times, since the session's start.
     now: Duration,
     heard_at: Duration,
+    moved_at: Duration,
     ping: Option<times::Ping>,
     pings: u64,
     close_at: Option<Duration>,
@@ -163,9 +167,10 @@ impl Engine {
             said_hello: false,
             pong: None,
             fail: None,
-            sending: false,
+            sending_since: None,
             heard_all: false,
             broken: None,
+            closed: false,
             shutting: None,
             heard_close: None,
             end_queued: false,
@@ -175,6 +180,7 @@ impl Engine {
             said_bye: false,
             now: Duration::ZERO,
             heard_at: Duration::ZERO,
+            moved_at: Duration::ZERO,
             ping: None,
             pings: 0,
             close_at: None,

@@ -18,7 +18,6 @@ impl Engine {
         if self.phase != Phase::Running {
             return; // read and dropped (rule 10)
         }
-        self.heard_at = self.now;
         match self.receive_frames(message) {
             Ok(()) => self.step(),
             Err(status) => self.stop(status),
@@ -40,6 +39,12 @@ impl Engine {
     }
 
     fn receive_frame(&mut self, frame: Frame) -> Result<(), Status> {
+        if let Frame::Pong(payload) = &frame {
+            if !self.ping.as_ref().is_some_and(|ping| ping.given && ping.payload == *payload) {
+                return Ok(()); // nobody asked: it proves nothing
+            }
+        }
+        self.heard_at = self.now;
         match frame {
             Frame::Hello(hello) => self.hello(hello),
             Frame::Open { stream, kind, metadata } => self.opened(stream, kind, metadata),
@@ -58,10 +63,8 @@ impl Engine {
                 self.pong = Some(payload); // the newest wins: a flood of PINGs is one PONG
                 Ok(())
             }
-            Frame::Pong(payload) => {
-                if self.ping.as_ref().is_some_and(|p| p.given && p.payload == payload) {
-                    self.ping = None;
-                }
+            Frame::Pong(_) => {
+                self.ping = None;
                 Ok(())
             }
             Frame::Ignored { .. } => Ok(()),
@@ -257,7 +260,7 @@ impl Engine {
             self.bye_queued = true;
             self.jobs.push_back(Job::Goodbye);
         }
-        if owed || (goodbye && self.sending) {
+        if owed || (goodbye && self.sending_since.is_some()) {
             self.phase = Phase::Parting;
             self.close_at = Some(self.now + super::times::LINGER);
         } else {

@@ -61,13 +61,17 @@ impl Engine {
         if out.is_empty() {
             return None;
         }
-        self.sending = true;
+        self.sending_since = Some(self.now);
         Some(out.freeze())
     }
 
     /// The message that `next_message` handed out is with the transport.
     pub(crate) fn sent(&mut self) {
-        self.sending = false;
+        self.sending_since = None;
+        if let Some(ping) = self.ping.as_mut().filter(|ping| ping.given && !ping.out) {
+            ping.out = true;
+            ping.at = self.now;
+        }
         let parted = self.phase == Phase::Parting && self.jobs.is_empty();
         let failed = self.phase == Phase::Failing && self.fail.is_none() && self.heard_all;
         if parted || failed {
@@ -106,7 +110,6 @@ impl Engine {
             Job::Ping => {
                 if let Some(ping) = &mut self.ping {
                     ping.given = true;
-                    ping.at = self.now;
                     Frame::Ping(ping.payload).encode(out);
                 }
                 Done::Yes

@@ -119,7 +119,7 @@ impl Engine {
     /// Nothing more will be received; `text` says why.
     pub(crate) fn transport_ended(&mut self, text: &str) {
         self.heard_all = true;
-        if self.phase == Phase::Failing && (self.fail.is_some() || self.sending) {
+        if self.phase == Phase::Failing && (self.fail.is_some() || self.sending_since.is_some()) {
             return; // the peer may still listen: FAIL goes out first
         }
         if self.ending.is_none() {
@@ -128,6 +128,21 @@ impl Engine {
         }
         self.phase = Phase::Over;
         self.wake_all();
+    }
+
+    /// The transport is closed, and nobody drives the engine any more.
+    pub(crate) fn transport_closed(&mut self) {
+        if self.ending.is_none() {
+            self.lose(Err(Loss::Cut("the runtime has ended".to_owned())));
+        }
+        self.phase = Phase::Over;
+        self.closed = true;
+        self.wake_all();
+    }
+
+    /// Whether it was closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Whether the transport is to be closed now.

@@ -15,9 +15,11 @@ pub(super) const PARTING: Duration = Duration::from_secs(5);
 /// A PING that was not answered yet.
 pub(super) struct Ping {
     pub payload: [u8; 8],
-    /// When it was given, or, while it waits, queued.
+    /// When the transport had taken it, or, until then, when it was due.
     pub at: Duration,
+    /// It is in a message; and the transport took that.
     pub given: bool,
+    pub out: bool,
 }
 
 impl Engine {
@@ -26,19 +28,33 @@ impl Engine {
         let running = self.phase == Phase::Running;
         let hello = (running && self.peer.is_none()).then_some(self.opt.hello_timeout);
         let keepalive = if running { self.keepalive_at() } else { None };
-        [hello, keepalive, self.close_at].into_iter().flatten().min()
+        let write = if running { self.write_at() } else { None };
+        [hello, keepalive, write, self.close_at].into_iter().flatten().min()
     }
 
     /// When the peer is asked, or given up.
     fn keepalive_at(&self) -> Option<Duration> {
         let keepalive = self.opt.keepalive?;
         self.peer.as_ref()?; // HELLO has a time of its own
-        Some(match &self.ping {
-            None => self.heard_at + keepalive,
-            Some(ping) if ping.given => ping.at + keepalive,
-            // The transport takes nothing: whoever still talks to us is not dead.
-            Some(ping) => ping.at.max(self.heard_at) + keepalive,
-        })
+        // From any sign of life on both times run, though no second PING is due.
+        let asked = match &self.ping {
+            None => return Some(self.heard_at + keepalive),
+            Some(ping) if ping.out => ping.at,
+            // It waits in or behind a long message, which may be on its way.
+            Some(ping) => ping.at.max(self.moved_at),
+        };
+        Some(asked.max(self.heard_at + keepalive) + keepalive)
+    }
+
+    /// When a peer that reads nothing is given up.
+    fn write_at(&self) -> Option<Duration> {
+        self.sending_since.map(|since| since.max(self.moved_at) + self.opt.write_timeout)
+    }
+
+    /// When bytes came last, and when the transport took some, as far as it tells.
+    pub(crate) fn bytes_moved(&mut self, came: Duration, went: Duration) {
+        self.heard_at = self.heard_at.max(came);
+        self.moved_at = self.moved_at.max(went);
     }
 
     /// What time it is; told before every event.
@@ -68,12 +84,15 @@ impl Engine {
         if self.peer.is_none() && now >= self.opt.hello_timeout {
             return self.stop(Status::new(Code::TIMED_OUT, "rule 1: hello timed out"));
         }
+        if self.write_at().is_some_and(|at| now >= at) {
+            return self.stop(Status::new(Code::TIMED_OUT, "rule 11: the peer did not read"));
+        }
         if self.keepalive_at().is_some_and(|at| now >= at) {
             if self.ping.is_some() {
                 return self.stop(Status::new(Code::TIMED_OUT, "rule 11: keepalive timed out"));
             }
             self.pings += 1;
-            self.ping = Some(Ping { payload: self.pings.to_be_bytes(), at: now, given: false });
+            self.ping = Some(Ping { payload: self.pings.to_be_bytes(), at: now, given: false, out: false });
             self.jobs.push_back(Job::Ping);
         }
     }
@@ -88,7 +107,7 @@ impl Engine {
     /// The transport did not take a message. What the peer said last may still be
     /// on its way to us, so reading goes on for a moment.
     pub(crate) fn write_failed(&mut self, text: &str) {
-        self.sending = false;
+        self.sending_since = None;
         self.broken.get_or_insert_with(|| text.to_owned());
         if self.heard_all {
             self.phase = Phase::Over;

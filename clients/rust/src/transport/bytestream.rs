@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Ending, MessageReader, MessageWriter, RecvError};
+use super::{Ending, MessageReader, MessageWriter, Progress, RecvError};
 use crate::options::Options;
 
 /// How much is read at a time, and how much memory is taken before bytes come.
@@ -23,6 +23,7 @@ pub struct ByteReader<R> {
     timeout: Duration,
     /// A message was bad: nothing after it can be told apart.
     dropping: bool,
+    progress: Progress,
 }
 
 impl<R: AsyncRead + Unpin + Send + 'static> ByteReader<R> {
@@ -34,6 +35,7 @@ impl<R: AsyncRead + Unpin + Send + 'static> ByteReader<R> {
             limit: options.message_limit(),
             timeout: options.message_timeout,
             dropping: false,
+            progress: Progress::new(),
         }
     }
 
@@ -45,6 +47,9 @@ impl<R: AsyncRead + Unpin + Send + 'static> ByteReader<R> {
             None => read.await?,
             Some(at) => timeout_at(at, read).await.map_err(|_| RecvError::TimedOut)??,
         };
+        if count > 0 {
+            self.progress.note();
+        }
         Ok(count > 0)
     }
 }
@@ -60,6 +65,10 @@ impl<R: AsyncRead + Unpin + Send + 'static> MessageReader for ByteReader<R> {
         let received = self.next_message().await;
         self.dropping = received.is_err();
         received
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        Some(self.progress.clone())
     }
 }
 
@@ -97,12 +106,13 @@ impl<R: AsyncRead + Unpin + Send + 'static> ByteReader<R> {
 /// Puts messages on a byte stream.
 pub struct ByteWriter<W> {
     inner: W,
+    progress: Progress,
 }
 
 impl<W: AsyncWrite + Unpin + Send + 'static> ByteWriter<W> {
     /// Writes to `inner`, which needs no buffer: messages are put together before.
     pub fn new(inner: W) -> ByteWriter<W> {
-        ByteWriter { inner }
+        ByteWriter { inner, progress: Progress::new() }
     }
 }
 
@@ -115,8 +125,13 @@ impl<W: AsyncWrite + Unpin + Send + 'static> MessageWriter for ByteWriter<W> {
             if self.inner.write_buf(&mut both).await? == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
+            self.progress.note();
         }
         self.inner.flush().await
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        Some(self.progress.clone())
     }
 
     async fn close(&mut self, _: Ending) {

@@ -2,12 +2,19 @@
 //!
 //! A session needs the two halves of a connection, a [`MessageReader`] and a
 //! [`MessageWriter`]. This module has them for byte streams ([`ByteReader`],
-//! [`ByteWriter`]: TCP, Unix sockets, pipes, TLS of your choice), in memory
-//! ([`pair`]) and, with the feature `websocket`, for WebSocket.
+//! [`ByteWriter`]: TCP, Unix sockets, pipes, TLS), in memory ([`pair`]) and, with the
+//! feature `websocket`, for WebSocket.
 
 mod bytestream;
+#[cfg(any(feature = "websocket", feature = "tls"))]
+mod handshakes;
 mod memory;
+mod progress;
+#[cfg(feature = "tls")]
+mod tls;
 mod url;
+#[cfg(feature = "websocket")]
+mod watched;
 #[cfg(feature = "websocket")]
 mod websocket;
 
@@ -18,6 +25,11 @@ use bytes::Bytes;
 
 pub use bytestream::{ByteReader, ByteWriter};
 pub use memory::{MemoryReader, MemoryWriter, pair};
+pub use progress::Progress;
+#[cfg(feature = "tls")]
+pub use tls::connect_tls;
+#[cfg(feature = "tls")]
+pub use tokio_rustls::rustls;
 pub use url::{Listener, connect};
 #[cfg(feature = "websocket")]
 pub use websocket::{WsReader, WsWriter, accept_websocket, connect_websocket};
@@ -61,12 +73,24 @@ pub trait MessageReader: Send + 'static {
     /// `TimedOut` it is called again: then it reads and drops what comes until the
     /// connection ends. After `None` and other errors it is not.
     fn recv(&mut self) -> impl Future<Output = Result<Option<Bytes>, RecvError>> + Send;
+
+    /// Where it notes that bytes came, whole messages or not: they are a sign of life.
+    /// It is asked once, at the session's start. `None`: only messages are seen.
+    fn progress(&self) -> Option<Progress> {
+        None
+    }
 }
 
 /// The sending half of a connection.
 pub trait MessageWriter: Send + 'static {
     /// Sends one message, and returns once the transport has taken all of it.
     fn send(&mut self, message: Bytes) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Where it notes that the transport took bytes of a message. It is asked once, at
+    /// the session's start. `None`: only whole messages are seen.
+    fn progress(&self) -> Option<Progress> {
+        None
+    }
 
     /// Says that nothing more comes. The session waits a second for it at most
     /// and then drops both halves, which closes the connection.

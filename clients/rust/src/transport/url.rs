@@ -1,14 +1,21 @@
-//! Connections by URL: `tcp://HOST:PORT`, `unix:PATH` and, with the feature
-//! `websocket`, `ws://HOST:PORT/PATH`.
+//! Connections by URL: `tcp://HOST:PORT`, `unix:PATH` and, with the features
+//! `websocket` and `tls`, `ws://HOST:PORT/PATH`, `tls://HOST:PORT`, `wss://HOST:PORT/PATH`.
 
 use std::io;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::ServerConfig;
 
-#[cfg(feature = "websocket")]
-use super::websocket::Handshakes;
+#[cfg(any(feature = "websocket", feature = "tls"))]
+use super::handshakes::Handshakes;
+#[cfg(feature = "tls")]
+use super::tls;
 use super::{ByteReader, ByteWriter};
 use crate::options::Options;
 use crate::session::Session;
@@ -24,11 +31,16 @@ pub async fn connect(url: &str, options: Options) -> io::Result<Session> {
     }
     #[cfg(unix)]
     if let Some(path) = url.strip_prefix("unix:") {
-        return Ok(over_unix(UnixStream::connect(path).await?, options));
+        let (read, write) = UnixStream::connect(path).await?.into_split();
+        return Ok(over_halves(read, write, options));
     }
     #[cfg(feature = "websocket")]
     if url.starts_with("ws://") {
         return super::connect_websocket(url, options).await;
+    }
+    #[cfg(feature = "tls")]
+    if url.starts_with("tls://") || url.starts_with("wss://") {
+        return tls::connect_trusted(url, options).await;
     }
     Err(unknown(url))
 }
@@ -45,6 +57,12 @@ enum Socket {
     Unix(UnixListener),
     #[cfg(feature = "websocket")]
     Web(Handshakes),
+    #[cfg(feature = "tls")]
+    Tls {
+        connections: Handshakes,
+        config: Arc<ServerConfig>,
+        web: bool,
+    },
 }
 
 impl Listener {
@@ -66,12 +84,27 @@ impl Listener {
         }
         #[cfg(feature = "websocket")]
         if let Some(rest) = url.strip_prefix("ws://") {
-            let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
-            let listener = TcpListener::bind(address).await?;
-            let url = format!("ws://{}/{path}", listener.local_addr()?);
-            return Ok(Listener { socket: Socket::Web(Handshakes::new(listener)), url });
+            let (connections, url) = handshakes("ws://", rest).await?;
+            return Ok(Listener { socket: Socket::Web(connections), url });
         }
         Err(unknown(url))
+    }
+
+    /// Listens at a `tls://` or, with the feature `websocket`, a `wss://` URL, with a
+    /// certificate and a key.
+    ///
+    /// # Errors
+    /// Those of [`bind`](Listener::bind).
+    #[cfg(feature = "tls")]
+    pub async fn bind_tls(url: &str, config: Arc<ServerConfig>) -> io::Result<Listener> {
+        let (scheme, rest) = url.split_at(url.len().min(6));
+        let web = cfg!(feature = "websocket") && scheme == "wss://";
+        if !web && scheme != "tls://" {
+            return Err(unknown(url));
+        }
+        let config = if web { config } else { tls::with_alpn(&config) };
+        let (connections, url) = handshakes(scheme, rest).await?;
+        Ok(Listener { socket: Socket::Tls { connections, config, web }, url })
     }
 
     /// Where it listens, with the port that was found.
@@ -79,8 +112,8 @@ impl Listener {
         &self.url
     }
 
-    /// The next connection, as a session. A stranger whose WebSocket handshake
-    /// fails or hangs is dropped, and holds up nobody.
+    /// The next connection, as a session. A stranger whose handshake of TLS or
+    /// WebSocket fails or hangs is dropped, and holds up nobody.
     ///
     /// # Errors
     /// That of the socket, such as too many open files.
@@ -88,27 +121,59 @@ impl Listener {
         match &mut self.socket {
             Socket::Tcp(listener) => Ok(over_tcp(listener.accept().await?.0, options)),
             #[cfg(unix)]
-            Socket::Unix(listener) => Ok(over_unix(listener.accept().await?.0, options)),
+            Socket::Unix(listener) => {
+                let (read, write) = listener.accept().await?.0.into_split();
+                Ok(over_halves(read, write, options))
+            }
             #[cfg(feature = "websocket")]
-            Socket::Web(handshakes) => handshakes.accept(options).await,
+            Socket::Web(connections) => {
+                connections.accept(|stream| super::accept_websocket(stream, options.clone())).await
+            }
+            #[cfg(feature = "tls")]
+            Socket::Tls { connections, config, web } => {
+                connections
+                    .accept(|stream| tls::accept_tls(stream, config.clone(), *web, options.clone()))
+                    .await
+            }
         }
     }
+}
+
+/// Listens for connections that shake hands; the rest of the URL has an address and
+/// perhaps a path.
+#[cfg(any(feature = "websocket", feature = "tls"))]
+async fn handshakes(scheme: &str, rest: &str) -> io::Result<(Handshakes, String)> {
+    let (address, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let listener = TcpListener::bind(address).await?;
+    let url = format!("{scheme}{}{path}", listener.local_addr()?);
+    Ok((Handshakes::new(listener), url))
 }
 
 fn over_tcp(stream: TcpStream, options: Options) -> Session {
     // Messages are put together here; the kernel need not wait for more.
     let _ = stream.set_nodelay(true); // a connection that is gone already says so soon enough
     let (read, write) = stream.into_split();
+    over_halves(read, write, options)
+}
+
+#[cfg(feature = "tls")]
+pub(super) fn over_stream<S>(stream: S, options: Options) -> Session
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
+    let (read, write) = tokio::io::split(stream);
+    over_halves(read, write, options)
+}
+
+fn over_halves<R, W>(read: R, write: W, options: Options) -> Session
+where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
     Session::new(ByteReader::new(read, &options), ByteWriter::new(write), options)
 }
 
-#[cfg(unix)]
-fn over_unix(stream: UnixStream, options: Options) -> Session {
-    let (read, write) = stream.into_split();
-    Session::new(ByteReader::new(read, &options), ByteWriter::new(write), options)
-}
-
-fn unknown(url: &str) -> io::Error {
+pub(super) fn unknown(url: &str) -> io::Error {
     let text = format!("{url:?}: not a URL of a transport that is built in");
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }

@@ -3,17 +3,14 @@
 //! The library knows no compression, so none can be negotiated; its own pings
 //! and fragments are its own business.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
-use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError, SubProtocolError};
@@ -22,24 +19,26 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::{Ending, MessageReader, MessageWriter, RecvError};
+use super::handshakes::in_time;
+use super::watched::Watched;
+use super::{Ending, MessageReader, MessageWriter, Progress, RecvError};
 use crate::options::Options;
 use crate::session::Session;
 
 const SUBPROTOCOL: &str = "omni.1";
 const HEADER: &str = "Sec-WebSocket-Protocol";
-/// A handshake takes no longer than a HELLO may.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The receiving half of a WebSocket.
 pub struct WsReader<S> {
-    inner: SplitStream<WebSocketStream<S>>,
+    inner: SplitStream<WebSocketStream<Watched<S>>>,
     dropping: bool,
+    progress: Progress,
 }
 
 /// The sending half of a WebSocket.
 pub struct WsWriter<S> {
-    inner: SplitSink<WebSocketStream<S>, Message>,
+    inner: SplitSink<WebSocketStream<Watched<S>>, Message>,
+    progress: Progress,
 }
 
 /// Connects to a `ws://` URL, and starts a session.
@@ -47,31 +46,58 @@ pub struct WsWriter<S> {
 /// # Errors
 /// That of the connection or of the handshake.
 pub async fn connect_websocket(url: &str, options: Options) -> io::Result<Session> {
-    within(HANDSHAKE, async {
-        match dial(url, true, &options).await {
+    dial(url, options, |host, port| async move {
+        let stream = TcpStream::connect((host, port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    })
+    .await
+}
+
+/// Shakes hands on a connection to host and port of the URL that `open` opens.
+pub(super) async fn dial<S, F>(
+    url: &str,
+    options: Options,
+    open: impl Fn(String, u16) -> F,
+) -> io::Result<Session>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = io::Result<S>>,
+{
+    let socket = in_time(async {
+        match shake(url, true, &options, &open).await {
             // A server that chooses no subprotocol is in order, but not to this library.
             Err(Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(
                 SubProtocolError::NoSubProtocol,
-            ))) => dial(url, false, &options).await,
+            ))) => shake(url, false, &options, &open).await,
             result => result,
         }
+        .map_err(io_error)
     })
-    .await
-    .map(|socket| over_websocket(socket, options))
+    .await?;
+    Ok(over_websocket(socket, options))
 }
 
-async fn dial(url: &str, offer: bool, options: &Options) -> Result<WebSocketStream<TcpStream>, Error> {
+async fn shake<S, F>(
+    url: &str,
+    offer: bool,
+    options: &Options,
+    open: impl Fn(String, u16) -> F,
+) -> Result<WebSocketStream<Watched<S>>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: Future<Output = io::Result<S>>,
+{
     let mut request = url.into_client_request()?;
-    let host = request.uri().host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let port = request.uri().port_u16().unwrap_or(80);
+    let uri = request.uri();
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("wss") { 443 } else { 80 });
     if offer {
         request.headers_mut().insert(HEADER, HeaderValue::from_static(SUBPROTOCOL));
     }
-    let stream = TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(true)?;
+    let stream = Watched::new(open(host, port).await?);
     let config = Some(config(options));
-    let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, config).await?;
-    Ok(socket)
+    Ok(tokio_tungstenite::client_async_with_config(request, stream, config).await?.0)
 }
 
 /// Answers a WebSocket's handshake on a byte stream, and starts a session.
@@ -92,41 +118,10 @@ where
         Ok(response)
     };
     let config = Some(config(&options));
+    let stream = Watched::new(stream);
     let handshake = tokio_tungstenite::accept_hdr_async_with_config(stream, choose, config);
-    Ok(over_websocket(within(HANDSHAKE, handshake).await?, options))
-}
-
-/// Connections that shake hands, each in a task, so that a slow one keeps none waiting.
-pub(super) struct Handshakes {
-    listener: TcpListener,
-    tasks: JoinSet<io::Result<Session>>,
-}
-
-/// So many at once; further connections wait in the kernel.
-const HANDSHAKES: usize = 64;
-
-impl Handshakes {
-    pub(super) fn new(listener: TcpListener) -> Handshakes {
-        Handshakes { listener, tasks: JoinSet::new() }
-    }
-
-    pub(super) async fn accept(&mut self, options: Options) -> io::Result<Session> {
-        poll_fn(|cx| {
-            while self.tasks.len() < HANDSHAKES {
-                let Poll::Ready(accepted) = self.listener.poll_accept(cx) else { break };
-                let (stream, _) = accepted?;
-                let _ = stream.set_nodelay(true); // if it is gone, the handshake fails
-                self.tasks.spawn(accept_websocket(stream, options.clone()));
-            }
-            while let Poll::Ready(Some(done)) = self.tasks.poll_join_next(cx) {
-                if let Ok(Ok(session)) = done {
-                    return Poll::Ready(Ok(session));
-                }
-            }
-            Poll::Pending
-        })
-        .await
-    }
+    let socket = in_time(async { handshake.await.map_err(io_error) }).await?;
+    Ok(over_websocket(socket, options))
 }
 
 fn config(options: &Options) -> WebSocketConfig {
@@ -134,22 +129,21 @@ fn config(options: &Options) -> WebSocketConfig {
     WebSocketConfig::default().max_message_size(limit).max_frame_size(limit)
 }
 
-async fn within<T>(time: Duration, act: impl Future<Output = Result<T, Error>>) -> io::Result<T> {
-    match tokio::time::timeout(time, act).await {
-        Ok(result) => result.map_err(io_error),
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
-    }
-}
-
-fn over_websocket<S>(socket: WebSocketStream<S>, options: Options) -> Session
+fn over_websocket<S>(socket: WebSocketStream<Watched<S>>, options: Options) -> Session
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (came, went) = (socket.get_ref().came.clone(), socket.get_ref().went.clone());
     let (write, read) = socket.split();
-    Session::new(WsReader { inner: read, dropping: false }, WsWriter { inner: write }, options)
+    let reader = WsReader { inner: read, dropping: false, progress: came };
+    Session::new(reader, WsWriter { inner: write, progress: went }, options)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MessageReader for WsReader<S> {
+    fn progress(&self) -> Option<Progress> {
+        Some(self.progress.clone())
+    }
+
     async fn recv(&mut self) -> Result<Option<Bytes>, RecvError> {
         if self.dropping {
             // The library reads no further; the session closes within a second.
@@ -173,6 +167,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MessageReader for WsRea
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MessageWriter for WsWriter<S> {
+    fn progress(&self) -> Option<Progress> {
+        Some(self.progress.clone())
+    }
+
     async fn send(&mut self, message: Bytes) -> io::Result<()> {
         self.inner.send(Message::Binary(message)).await.map_err(io_error)
     }

@@ -12,7 +12,7 @@ type Flaw struct {
 
 // Flaws is all flaws.
 func Flaws() []Flaw {
-	return slices.Concat(helloFlaws, creditFlaws, streamFlaws, endFlaws, sessionFlaws)
+	return slices.Concat(helloFlaws, creditFlaws, waitingFlaws, streamFlaws, endFlaws, sessionFlaws, partingFlaws)
 }
 
 // out makes a flaw of a change to frames of one type that the echo sends.
@@ -104,6 +104,12 @@ var helloFlaws = []Flaw{
 			}
 		})
 	}},
+	{"an answer has the number of its call", "R0.11", "rule 0: the echo sends OPEN 2", byCall},
+	{"numbers from 2^31 on are negative", "R1.16", "want credit for item 1", in(hello, edit(func(f *frame) {
+		for _, at := range []int{9, 13, 17} {
+			f.put32(at, signed(f.u32(at)))
+		}
+	}))},
 	{"numbers are used again", "R0.7", "rule 0: the echo sends OPEN 1", out(open, edit(func(f *frame) { f.stream = 1 }))},
 	{"the answer has no metadata", "R0.6", "metadata", out(open, edit(func(f *frame) { f.payload = f.payload[:5] }))},
 	{"empty items are lost", "R0.8", "law L2", out(data, func(f frame) []frame {
@@ -146,7 +152,7 @@ var creditFlaws = []Flaw{
 	}},
 	{"bytes are granted for one half of what was taken", "R3.4", "rule 3", out(request, edit(func(f *frame) { f.put64(8, f.u64(8)/2) }))},
 	{"a total above 2^53-1", "R7.1", "rule 2", out(request, edit(func(f *frame) { f.put64(8, 1<<53) }))},
-	{"slots are not counted", "R5.3", "want FAIL on 0 with code 3", out(hello, edit(func(f *frame) { f.put32(9, 4) }))},
+	{"slots are not counted", "R5.3", ": it serves OPEN 5, which is wrong", out(hello, edit(func(f *frame) { f.put32(9, 4) }))},
 }
 
 // streamFlaws break rules 6 and 7.
@@ -216,7 +222,7 @@ var sessionFlaws = []Flaw{
 	}},
 	{"the transport is not ended after a fault", "R10.7", "does not end the transport", func(t *tamper) { t.clinging = true }},
 	{"PONG has other bytes", "R11.1", "want PONG", out(pong, edit(func(f *frame) { f.payload[7] ^= 1 }))},
-	{"nothing is read while nothing can be sent", "R11.6", "want", func(t *tamper) { t.halfDeaf = true }},
+	{"nothing is read while nothing can be sent", "R11.6", "rule 11: the echo reads nothing", func(t *tamper) { t.halfDeaf = true }},
 	{"END on 0 is not said", "R12.2", "want END on 0", out(end, onSession(drop))},
 	{"the goodbye does not wait for streams", "R12.3", "goodbye too early", func(t *tamper) {
 		t.in = only(closing, onSession(func(f frame) []frame { t.inject(frame{fail, 0, make([]byte, 4)}); return []frame{f} }))

@@ -32,13 +32,36 @@ type frame struct {
 	payload []byte
 }
 
-// u32 and u64 are fields of the payload.
-func (f frame) u32(at int) uint32 { return binary.BigEndian.Uint32(f.payload[at:]) }
-func (f frame) u64(at int) uint64 { return binary.BigEndian.Uint64(f.payload[at:]) }
+// has reports whether the payload goes so far: wrong frames come, too.
+func (f frame) has(to int) bool { return len(f.payload) >= to }
 
-// put32 and put64 change fields of the payload.
-func (f frame) put32(at int, n uint32) { binary.BigEndian.PutUint32(f.payload[at:], n) }
-func (f frame) put64(at int, n uint64) { binary.BigEndian.PutUint64(f.payload[at:], n) }
+// u32 and u64 are fields of the payload, 0 beyond its end.
+func (f frame) u32(at int) uint32 {
+	if !f.has(at + 4) {
+		return 0
+	}
+	return binary.BigEndian.Uint32(f.payload[at:])
+}
+
+func (f frame) u64(at int) uint64 {
+	if !f.has(at + 8) {
+		return 0
+	}
+	return binary.BigEndian.Uint64(f.payload[at:])
+}
+
+// put32 and put64 change fields of the payload that are there.
+func (f frame) put32(at int, n uint32) {
+	if f.has(at + 4) {
+		binary.BigEndian.PutUint32(f.payload[at:], n)
+	}
+}
+
+func (f frame) put64(at int, n uint64) {
+	if f.has(at + 8) {
+		binary.BigEndian.PutUint64(f.payload[at:], n)
+	}
+}
 
 // split takes a message apart; ok is false if it is not well formed.
 func split(msg []byte) (frames []frame, ok bool) {
@@ -76,11 +99,15 @@ type tamper struct {
 	limitless bool // the echo reads whatever is announced
 	halfDeaf  bool // the echo does not read while it cannot send
 	clinging  bool // the echo does not end the transport after FAIL
+	hasty     bool // the echo ends the transport right after FAIL
+	joining   bool // the echo sends as one message what has come while it sent another
 
-	state   sync.Mutex // of the flaw, held by out and in
-	sending sync.Mutex // one message at a time
-	reading sync.Mutex // the same
-	failed  bool       // FAIL on 0 was sent
+	state   sync.Mutex    // of the flaw, held by out and in
+	sending sync.Mutex    // one message at a time
+	reading sync.Mutex    // the same
+	failed  bool          // FAIL on 0 was sent
+	waiting []byte        // to be sent, if joining
+	joined  chan struct{} // closed when that is sent, nil if nothing waits
 }
 
 // SetReadLimit implements transport.Limiter.
@@ -102,9 +129,11 @@ func (t *tamper) pass(hook func(frame) []frame, frames []frame) (passed []frame)
 
 // Send implements transport.Conn.
 func (t *tamper) Send(ctx context.Context, msg []byte) error {
+	fault := false
 	frames, _ := split(msg) // the session sends whole ones
 	for _, f := range frames {
 		if f.typ == fail && f.stream == 0 {
+			fault = f.u32(0) != 0
 			t.state.Lock()
 			t.failed = true
 			t.state.Unlock()
@@ -113,10 +142,47 @@ func (t *tamper) Send(ctx context.Context, msg []byte) error {
 	if t.out != nil {
 		msg = join(t.pass(t.out, frames))
 	}
-	if len(msg) == 0 {
+	switch {
+	case len(msg) == 0:
+		return nil
+	case t.joining:
+		t.join(msg)
 		return nil
 	}
-	return t.write(ctx, msg)
+	err := t.write(ctx, msg)
+	if t.hasty && fault {
+		_ = t.Conn.Close() // how it ends is the suite's to judge
+	}
+	return err
+}
+
+// join leaves a message to a goroutine, which ends when nothing more waits.
+func (t *tamper) join(msg []byte) {
+	t.state.Lock()
+	defer t.state.Unlock()
+	t.waiting = append(t.waiting, msg...)
+	if t.joined != nil {
+		return
+	}
+	joined := make(chan struct{})
+	t.joined = joined
+	go func() {
+		defer close(joined)
+		for msg := t.next(); msg != nil; msg = t.next() {
+			_ = t.write(context.Background(), msg) // the suite sees what is missing
+		}
+	}()
+}
+
+// next is what waits to be sent as one message, nil if nothing does: the next
+// join needs another goroutine then.
+func (t *tamper) next() (msg []byte) {
+	t.state.Lock()
+	defer t.state.Unlock()
+	if msg, t.waiting = t.waiting, nil; msg == nil {
+		t.joined = nil
+	}
+	return msg
 }
 
 // write sends a message as it is.
@@ -167,8 +233,11 @@ func (t *tamper) Recv(ctx context.Context) ([]byte, error) {
 // Close implements transport.Conn.
 func (t *tamper) Close() error {
 	t.state.Lock()
-	cling := t.clinging && t.failed
+	cling, joined := t.clinging && t.failed, t.joined
 	t.state.Unlock()
+	if joined != nil {
+		<-joined
+	}
 	for cling { // until the suite has had enough of it
 		if _, err := t.read(context.Background()); err != nil {
 			break
