@@ -11,7 +11,7 @@ FUZZTIME ?= 1m
 SEEDS   ?= 10000
 SOAK    ?= 1h
 
-.PHONY: help demo build test check vet laws model sim soak line atrest mutants fuzz bench bench-quick microbench jsgi hostile clients attacks loc clean
+.PHONY: help demo build test test-go check vet laws model sim soak line atrest mutants fuzz bench bench-quick microbench jsgi hostile clients web interop attacks loc clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,7 +26,11 @@ FORCE:
 demo: build ## send the Go tree's source between two processes, twice
 	bin/omni demo
 
-test: ## all tests of all modules, with the race detector
+test: ## all tests of all languages whose tools are here; says what it skips (OMNI_REQUIRE=all: a skip fails)
+	@failed=; for t in test-go clients web; do $(MAKE) --no-print-directory $$t || failed="$$failed $$t"; done; \
+	  [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+test-go: ## those of all Go modules alone, with the race detector
 	@failed=; for m in $(MODULES); do echo "== $$m"; \
 	  (cd $$m && $(GO) vet ./... && $(GO) test -race -shuffle=on -timeout $(TIMEOUT) ./...) || failed="$$failed $$m"; done; \
 	  [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
@@ -88,8 +92,14 @@ bin/hostile: FORCE
 hostile: bin/hostile ## hostile peers against this project, yamux, libp2p's yamux and smux: a table, and hostile/RESULTS.md (1 min)
 	cd hostile && ../bin/hostile -out RESULTS.md
 
-clients: ## the tests of the clients in other languages, of those whose tools are here (2 min)
+clients: ## the clients in JavaScript, Python and Rust: their tests, and omni conform against each
 	clients/test.sh
+
+web: build ## the page of omni serve, driven in headless Chromium
+	cmd/omni/web/test/run.sh
+
+interop: build ## every implementation against every other, over WebSocket and TCP: tables with throughput
+	$(GO) run ./interop
 
 bench: bin/bench ## beside what one would use instead, medians of 5: tables, bench/RESULTS.md and the plot (20 min)
 	cd bench && ../bin/bench

@@ -5,6 +5,8 @@
 //	omni send PATH...            sends files and directory trees
 //	omni pipe                    connects stdin and stdout of two processes
 //	omni echo                    answers every call with what it sends
+//	omni conform                 tests another implementation by its echo
+//	omni serve --web ADDR        serves a page that shows backpressure
 //	omni demo                    shows all that with two processes and a large tree
 //
 // Either side listens and the other connects, by URL: WebSocket, TCP, TLS, a

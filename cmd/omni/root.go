@@ -135,14 +135,14 @@ runs further ahead than its reader asked for.
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return fmt.Errorf("a command is needed: recv, send, pipe, echo, conform or demo")
+			return fmt.Errorf("a command is needed: recv, send, pipe, echo, conform, serve or demo")
 		},
 	}
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(newRecvCommand(std), newSendCommand(std), newPipeCommand(std), newEchoCommand(std), newConformCommand(std), newDemoCommand(std))
+	root.AddCommand(newRecvCommand(std), newSendCommand(std), newPipeCommand(std), newEchoCommand(std), newConformCommand(std), newServeCommand(std), newDemoCommand(std))
 	for _, cmd := range root.Commands() {
 		cmd.Long += "\n\n" + exitCodes
 		cmd.DisableFlagsInUseLine = true
