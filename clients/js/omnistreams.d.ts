@@ -48,7 +48,7 @@ export interface SessionOptions {
   maxStreams?: number;
   /** How many items are kept asked for on every stream that comes in, at most 65,536. Default 256. 0: none before they are read. */
   prefetch?: number;
-  /** How many bytes are granted beyond those that were read, at least maxItem. Default 512 KiB. */
+  /** How many bytes are granted beyond those that were read, at least maxItem. Default 512 KiB, or twice maxItem. */
   window?: number;
   /** How long a peer may be silent before it is asked for a sign of life, and again before it is given up. Default 15 s. */
   keepAlive?: number;

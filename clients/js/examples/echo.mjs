@@ -3,10 +3,14 @@
 //   node examples/echo.mjs ws://127.0.0.1:8080/     WebSocket (needs `npm install ws`)
 //   node examples/echo.mjs tcp://127.0.0.1:9000     TCP
 //
-// It says on standard output where it listens; port 0 is any that is free.
+// It takes any number of addresses, and says on standard output where it listens, in their
+// order; port 0 is any that is free.
+import { once } from "node:events";
 import net from "node:net";
 import { Duplex } from "node:stream";
 import { forward, Session } from "omnistreams";
+
+const sessions = new Set();
 
 /** Serves one connection to its end. */
 async function echo(connection) {
@@ -24,29 +28,36 @@ async function echo(connection) {
   sessions.delete(session);
 }
 
-const sessions = new Set();
-const url = new URL(process.argv[2] ?? "ws://127.0.0.1:0/");
-const where = { host: url.hostname, port: Number(url.port) };
-let server;
-if (url.protocol == "tcp:") {
-  server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => echo(Duplex.toWeb(socket)));
-  server.listen(where, () => console.log(`listening on tcp://${url.hostname}:${server.address().port}`));
-} else {
+/** A server that is about to listen. */
+async function serve({ protocol, hostname: host, port }) {
+  if (protocol == "tcp:") {
+    const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => echo(Duplex.toWeb(socket)));
+    return server.listen({ host, port: Number(port) });
+  }
   const { WebSocketServer } = await import("ws");
-  server = new WebSocketServer({
-    ...where,
+  const server = new WebSocketServer({
+    host, port: Number(port),
     perMessageDeflate: false, // the protocol does without
     handleProtocols: (offered) => offered.has("omni.1") && "omni.1",
   });
-  server.on("connection", (socket) => echo(socket));
-  server.on("listening", () => console.log(`listening on ws://${url.hostname}:${server.address().port}/`));
+  return server.on("connection", (socket) => echo(socket));
 }
+
+const servers = [];
 
 // What lives comes to its end, for ten seconds at most.
 for (const name of ["SIGTERM", "SIGINT"]) {
   process.once(name, async () => {
-    server.close();
+    for (const server of servers) server.close();
     await Promise.allSettled([...sessions].map((s) => s.shutdown({ signal: AbortSignal.timeout(10_000) })));
     process.exit(0);
   });
+}
+
+for (const address of process.argv.slice(2)) {
+  const url = new URL(address);
+  const server = await serve(url);
+  servers.push(server);
+  await once(server, "listening");
+  console.log(`listening on ${url.protocol}//${url.hostname}:${server.address().port}${url.pathname}`);
 }

@@ -1,8 +1,8 @@
 // frames.json and malformed.json, at the decoder and at a session.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decode, encode, OmniError, Session } from "../omnistreams.js";
-import { hello, settle, Socket } from "./peer.js";
+import { OmniError, Session } from "omnistreams";
+import { decode, encode, hello, mockTimers, settle, Socket } from "./peer.js";
 import { fromVector, plain, toVector, unhex, vectors } from "./vectors.js";
 
 test("frames.json: each message is decoded and encoded", () => {
@@ -42,7 +42,7 @@ test("malformed.json: the decoder finds what is wrong, and hands out the frames 
 });
 
 test("malformed.json: a session answers with FAIL, once, and closes", async (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  mockTimers(t);
   for (const { name, hex, phase, code } of malformed.messages) {
     const socket = new Socket();
     const { max_item: maxItem, streams: maxStreams, items: prefetch, bytes: window } = malformed.side;

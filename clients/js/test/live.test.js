@@ -1,68 +1,21 @@
 // Against the real thing: `omni echo` as the peer, and examples/echo.mjs as the peer of `omni pipe`.
-// OMNI_BIN names the tool; if it is not set, it is built with Go.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import net from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { Duplex } from "node:stream";
-import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import WebSocket from "ws";
-import { bytes, collect, connect, json, OmniError, Session, text } from "../omnistreams.js";
-
-const here = fileURLToPath(new URL(".", import.meta.url));
-const dir = mkdtempSync(join(tmpdir(), "omni-js-"));
-const children = new Set();
-after(() => {
-  for (const child of children) child.kill("SIGKILL");
-  rmSync(dir, { recursive: true });
-});
-
-let omni = process.env.OMNI_BIN;
-if (!omni) {
-  omni = join(dir, "omni");
-  execFileSync("go", ["build", "-o", omni, "."], { cwd: join(here, "../../../cmd/omni"), stdio: "inherit" });
-}
-
-/** Starts a program and waits for the URL that it prints. */
-async function start(command, args) {
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
-  children.add(child);
-  child.on("exit", () => children.delete(child));
-  let out = "";
-  for await (const chunk of child.stdout) {
-    out += chunk;
-    const found = /\b(?:ws|tcp):\/\/\S+/.exec(out);
-    if (found) return { child, url: found[0] };
-  }
-  throw new Error(`${command} did not start: ${out}`);
-}
-
-async function dial(url, options) {
-  if (url.startsWith("ws:")) {
-    class Plain extends WebSocket { // no compression is offered
-      constructor(url, protocol) {
-        super(url, protocol, { perMessageDeflate: false });
-      }
-    }
-    return connect(url, { WebSocket: Plain, ...options });
-  }
-  const socket = net.connect({ host: new URL(url).hostname, port: new URL(url).port, noDelay: true });
-  await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
-  return new Session(Duplex.toWeb(socket), options);
-}
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+import { bytes, collect, json, OmniError, text } from "omnistreams";
+import { dial } from "./dial.js";
+import { omni, skip } from "./omni.js";
+import { echo, start } from "./tools.js";
 
 const echoes = [
   ["omni echo", "ws", omni, ["echo", "-l", "ws://127.0.0.1:0/"]],
   ["omni echo", "tcp", omni, ["echo", "-l", "tcp://127.0.0.1:0"]],
-  ["echo.mjs", "ws", process.execPath, [join(here, "../examples/echo.mjs"), "ws://127.0.0.1:0/"]],
-  ["echo.mjs", "tcp", process.execPath, [join(here, "../examples/echo.mjs"), "tcp://127.0.0.1:0"]],
+  ["echo.mjs", "ws", process.execPath, [echo, "ws://127.0.0.1:0/"]],
+  ["echo.mjs", "tcp", process.execPath, [echo, "tcp://127.0.0.1:0"]],
 ];
 
 for (const [name, transport, command, args] of echoes) {
-  test(`${name} over ${transport}`, { timeout: 60_000 }, async (t) => {
+  test(`${name} over ${transport}`, { timeout: 60_000, skip: command ? false : skip }, async (t) => {
     const { child, url } = await start(command, args);
     const session = await dial(url);
     const peer = await session.ready;
@@ -227,8 +180,8 @@ for (const [name, transport, command, args] of echoes) {
 }
 
 for (const transport of ["ws://127.0.0.1:0/", "tcp://127.0.0.1:0"]) {
-  test(`omni pipe connects to echo.mjs at ${transport}`, { timeout: 30_000 }, async () => {
-    const { child, url } = await start(process.execPath, [join(here, "../examples/echo.mjs"), transport]);
+  test(`omni pipe connects to echo.mjs at ${transport}`, { timeout: 30_000, skip }, async () => {
+    const { child, url } = await start(process.execPath, [echo, transport]);
     const input = Buffer.alloc(5_000_000, "omnistreams ");
     const output = execFileSync(omni, ["pipe", "-c", url], { input, maxBuffer: 10_000_000 });
     assert.ok(output.equals(input));

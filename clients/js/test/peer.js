@@ -1,10 +1,49 @@
 // A WebSocket in memory, and the peer at its other end, which says what a test wants it to say.
 import assert from "node:assert/strict";
-import { decode, encode } from "../omnistreams.js";
+import * as module from "omnistreams";
+
+const MAGIC = 0x4f4d4e49;
+
+// The fields of each type, in the order in which the module has them: the rest of the payload, and the numbers before it.
+const FIELDS = [
+  ["metadata", "magic", "version", "maxItem", "streams", "items", "bytes"], ["metadata", "kind", "answers"], ["payload"], ["nothing"],
+  ["reason", "code"], ["nothing", "items", "bytes"], ["reason", "code"], ["nothing", "high", "low"], ["nothing", "high", "low"],
+];
+
+/** Frames, as objects, in one message, behind `lead` bytes that are left free. */
+export function encode(frames, lead = 0) {
+  const parts = frames.flatMap(({ type, stream, ...f }) => {
+    if (type == 0) f.magic = MAGIC;
+    if (type == 7 || type == 8) [f.high, f.low] = [0, 4].map((at) => Buffer.from(f.payload).readUInt32BE(at));
+    const [rest, ...numbers] = (FIELDS[type] ?? ["payload"]).map((name) => f[name] ?? new Uint8Array(0));
+    return module.encode(type, stream, rest, ...numbers);
+  });
+  const message = Buffer.concat([Buffer.alloc(lead), ...parts.map((part) => Uint8Array.from(part))]);
+  return new Uint8Array(message);
+}
+
+/** The frames of a message as objects. */
+export function* decode(message, maxItem, first) {
+  for (const [type, stream, ...values] of module.decode(message, maxItem, first)) {
+    const f = { type, stream };
+    for (const [i, name] of (FIELDS[type] ?? ["payload"]).entries()) f[name] = values[i];
+    if (type == 7 || type == 8) {
+      f.payload = new Uint8Array(8);
+      [f.high, f.low].forEach((n, i) => new DataView(f.payload.buffer).setUint32(4 * i, n));
+    }
+    yield f;
+  }
+}
 
 /** Lets everything happen that can happen without waiting for time or input. */
 export async function settle(rounds = 8) {
   for (let i = 0; i < rounds; i++) await new Promise((done) => setImmediate(done));
+}
+
+/** Time goes by only when the test says so. */
+export function mockTimers(t) {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  t.after(() => t.mock.timers.reset()); // Deno does not by itself
 }
 
 /** What a session is given: the shape of a WebSocket. */

@@ -1,7 +1,7 @@
 // What the vectors do not ask: each test is a case that went unnoticed when the code was broken on purpose.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OmniError, Session } from "../omnistreams.js";
+import { collect, forward, json, OmniError, Session } from "omnistreams";
 import { hello, settle, Socket } from "./peer.js";
 
 const DATA = 2, END = 3, FAIL = 4, CLOSE = 6, PING = 7;
@@ -135,4 +135,140 @@ test("WritableStream: ready waits for credit, the peer's CLOSE breaks it off, ab
   socket.comeFrames({ type: CLOSE, stream: 2, code: 301, reason: "no more" });
   await assert.rejects(other.closed, { code: 301, reason: "no more", remote: true });
   socket.end();
+});
+
+test("rule 13: when the numbers run out, what was let in and has none fails with code 3", async () => {
+  const socket = new Socket();
+  const session = new Session(socket, { keepAlive: Infinity, first: 2 ** 32 - 1 });
+  socket.comeFrames(hello());
+  await session.ready;
+  const [last, oneWay, call] = await Promise.all([session.open(), session.open(), session.call()]);
+  const read = call.answer.read();
+  await settle();
+  await assert.rejects(oneWay.done, { code: 3 });
+  await assert.rejects(call.done, { code: 3 });
+  await assert.rejects(read, { code: 3 });
+  await assert.rejects(session.open(), { code: 3 });
+  assert.deepEqual(socket.take().splice(0).map((f) => [f.type, f.stream]), [[0, 0], [1, 2 ** 32 - 1], [END, 0]]);
+  await last.write(one);
+  await settle();
+  assert.deepEqual(socket.take().map((f) => [f.type, f.stream]), [[DATA, 2 ** 32 - 1]]);
+  socket.end();
+});
+
+test("an accept that is aborted when it has a stream takes nobody else's place", async () => {
+  const { socket, session } = await started();
+  const stop = new AbortController();
+  const first = session.accept({ signal: stop.signal }), second = session.accept();
+  socket.comeFrames(open(1));
+  stop.abort();
+  assert.equal((await first).isCall, false);
+  socket.comeFrames(open(2));
+  assert.equal((await second).isCall, false);
+
+  const third = session.accept({ signal: AbortSignal.abort() });
+  socket.comeFrames(open(3));
+  await assert.rejects(third, { name: "AbortError" });
+  assert.equal((await session.accept()).isCall, false); // the third stream waits for the next
+  socket.end();
+});
+
+test("a value that cannot be decoded cancels the stream, one that cannot be written breaks it off", async () => {
+  const { socket, session } = await started();
+  socket.comeFrames(open(1), { type: DATA, stream: 1, payload: new Uint8Array([123]) });
+  await assert.rejects(json(await session.accept()).readable.getReader().read(), SyntaxError);
+  const writer = json(await session.open()).writable.getWriter();
+  await assert.rejects(writer.write("x".repeat(2000)), { code: 4 });
+  await settle();
+  const words = socket.take().filter((f) => f.type == CLOSE || f.type == FAIL);
+  assert.deepEqual(words.map((f) => [f.type, f.stream, f.code]), [[CLOSE, 1, 6], [FAIL, 1, 4]]);
+  socket.end();
+});
+
+test("collect joins any number of items", async () => {
+  async function* items() {
+    for (let i = 0; i < 300_000; i++) yield one;
+  }
+  assert.equal((await collect(items())).length, 300_000);
+});
+
+test("a WebSocket that is closed already is a session that is lost", async () => {
+  const socket = new Socket();
+  socket.end();
+  const session = new Session(socket);
+  await assert.rejects(session.closed, OmniError);
+  await assert.rejects(session.call(), { lost: true });
+});
+
+test("the memory of an item may be used again once it is written", async () => {
+  const { socket, session } = await started();
+  const out = await session.open(), item = new Uint8Array([1, 2, 3]);
+  await out.write(item);
+  item.fill(9);
+  await settle();
+  assert.deepEqual(socket.take().find((f) => f.type == DATA).payload, new Uint8Array([1, 2, 3]));
+  socket.end();
+});
+
+test("an open that waits its turn goes before the end of the session", async () => {
+  const { socket, session } = await started();
+  const opens = Array.from({ length: 6 }, () => session.open(new Uint8Array(16384)));
+  const ended = session.shutdown();
+  for (const out of await Promise.all(opens)) out.end();
+  await settle();
+  const words = socket.take().map((f) => (f.stream ? f.type : 100 + f.type));
+  assert.deepEqual(words.filter((word) => word != END), [1, 1, 1, 1, 1, 1, 100 + CLOSE, 100 + END]);
+  socket.end();
+  await assert.rejects(ended, OmniError);
+});
+
+test("forward: asks for what is asked, within bounds, and passes on how either end ends", async () => {
+  const from = new Socket(), to = new Socket();
+  const options = { keepAlive: Infinity, prefetch: 0 };
+  const source = new Session(from, options), target = new Session(to, options);
+  from.comeFrames(hello());
+  to.comeFrames(hello({ items: 2 ** 32 - 1, bytes: 2 ** 32 - 1 }));
+  from.comeFrames(open(1), open(2));
+  const passed = [];
+  for (let i = 0; i < 2; i++) passed.push(forward(await source.accept(), await target.open()));
+  await settle();
+  const asked = from.take().splice(0).filter((f) => f.type == 5);
+  assert.deepEqual(asked.map((f) => [f.stream, f.items]), [[1, 65536], [2, 65536]]);
+  from.comeFrames(data(1), { type: FAIL, stream: 1, code: 300, reason: "broken" });
+  await assert.rejects(passed[0], { code: 300, reason: "broken", remote: true });
+  to.comeFrames({ type: CLOSE, stream: 2, code: 301, reason: "enough" });
+  await assert.rejects(passed[1], { code: 301, reason: "enough", remote: true });
+  await settle();
+  const there = to.take().filter((f) => f.stream && f.type != 1).map((f) => [f.type, f.stream, f.code]);
+  assert.deepEqual(there, [[DATA, 1, undefined], [FAIL, 1, 300], [FAIL, 2, 301]]);
+  assert.deepEqual(from.take().filter((f) => f.type == CLOSE).map((f) => [f.stream, f.code, f.reason]), [[1, 0, ""], [2, 301, "enough"]]);
+  from.end();
+  to.end();
+});
+
+test("nothing is left behind at a signal", async () => {
+  const { socket, session } = await started();
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const { addEventListener, removeEventListener } = EventTarget.prototype;
+  signal.addEventListener = (...args) => { listeners++; addEventListener.apply(signal, args); };
+  signal.removeEventListener = (...args) => { listeners--; removeEventListener.apply(signal, args); };
+  const accepted = session.accept({ signal }), out = await session.open("", { signal }), call = await session.call("", { signal });
+  assert.equal(listeners, 3);
+  socket.comeFrames(open(1));
+  await accepted;
+  await settle();
+  assert.equal(listeners, 2);
+  out.abort();
+  call.giveUp();
+  await settle();
+  socket.comeFrames({ type: CLOSE, stream: 1, code: 1, reason: "" }, { type: CLOSE, stream: 2, code: 1, reason: "" });
+  await settle();
+  assert.equal(listeners, 0);
+  await session.call("", { signal });
+  const ended = session.shutdown({ signal });
+  socket.end();
+  await assert.rejects(ended, OmniError);
+  await settle();
+  assert.equal(listeners, 0);
 });

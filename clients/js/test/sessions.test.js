@@ -1,14 +1,14 @@
 // sessions.json: each script is run with a session and a peer in memory.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encode, OmniError, Session } from "../omnistreams.js";
-import { settle, Socket } from "./peer.js";
+import { OmniError, Session } from "omnistreams";
+import { encode, mockTimers, settle, Socket } from "./peer.js";
 import { fromVector, plain, toVector, types, unhex, vectors } from "./vectors.js";
 
 for (const { name, rules, why, side, steps, ...unknown } of vectors("sessions.json").scripts) {
   test(`session: ${name}`, async (t) => {
     assert.deepEqual(unknown, {});
-    t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+    mockTimers(t);
     const runner = new Runner(t, side);
     for (const [i, step] of steps.entries()) {
       try {

@@ -1,10 +1,9 @@
 // What is late and what is in the way: HELLO, keepalive, a byte stream that stalls, a connection that takes nothing.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decode, encode, OmniError, Session } from "../omnistreams.js";
-import { hello, settle, Socket } from "./peer.js";
+import { OmniError, Session } from "omnistreams";
+import { decode, encode, hello, mockTimers, settle, Socket } from "./peer.js";
 
-const timers = { apis: ["setTimeout", "setInterval"] };
 const FAIL = 4, PING = 7, PONG = 8;
 
 async function seconds(t, n) {
@@ -15,7 +14,7 @@ async function seconds(t, n) {
 }
 
 test("HELLO is late after ten seconds", async (t) => {
-  t.mock.timers.enable(timers);
+  mockTimers(t);
   const socket = new Socket();
   const session = new Session(socket);
   await settle();
@@ -31,7 +30,7 @@ test("HELLO is late after ten seconds", async (t) => {
 });
 
 test("a silent peer is asked after 15 seconds, and given up 15 seconds later", async (t) => {
-  t.mock.timers.enable(timers);
+  mockTimers(t);
   const socket = new Socket();
   const session = new Session(socket);
   await settle();
@@ -103,7 +102,7 @@ test("bytes: messages in any pieces, lengths that are wrong", async () => {
 });
 
 test("bytes: a message that stalls is late after thirty seconds, however it trickles", async (t) => {
-  t.mock.timers.enable(timers);
+  mockTimers(t);
   const { session, writer, reader } = overBytes();
   await settle();
   await writer.write(framed(hello()));
@@ -117,6 +116,67 @@ test("bytes: a message that stalls is late after thirty seconds, however it tric
   assert.deepEqual([last.code, last.reason], [7, "rule 0: message timed out"]);
   await seconds(t, 3);
   await assert.rejects(session.closed, { code: 7 });
+});
+
+test("bytes: a line that is always inside some message is not late, as long as they are completed", async (t) => {
+  mockTimers(t);
+  const { session, writer, reader } = overBytes();
+  await settle();
+  await writer.write(framed(hello()));
+  const ping = framed({ type: PING, stream: 0, payload: new Uint8Array(8) });
+  for (let i = 0, rest = ping.subarray(0, 0); i < 70; i++) {
+    await writer.write(Buffer.concat([rest, ping.subarray(0, 9)]));
+    rest = ping.subarray(9);
+    await seconds(t, 1);
+  }
+  const seen = [];
+  for (let r; seen.filter((type) => type == PONG).length < 69 && !(r = await reader.read()).done;) {
+    for (const f of decode(r.value.subarray(4), 16)) seen.push(f.type);
+  }
+  assert.equal(seen.includes(FAIL), false);
+  session.close();
+  await seconds(t, 3);
+  await session.closed.catch(() => {});
+});
+
+test("bytes: a message that takes long to come is a sign of life", async (t) => {
+  mockTimers(t);
+  const { session, writer } = overBytes({ keepAlive: 2 });
+  await settle();
+  await writer.write(framed(hello()));
+  await writer.write(new Uint8Array([0, 0, 0, 9 + 20, 200, 0, 0, 0, 0, 0, 0, 0, 20]));
+  for (let i = 0; i < 19; i++) {
+    await writer.write(new Uint8Array(1));
+    await seconds(t, 1);
+  }
+  const out = session.open(); // it would fail if the session were over
+  await out;
+  session.close();
+  await seconds(t, 3);
+});
+
+test("a connection that takes nothing for thirty seconds is given up, a slow one is not", async (t) => {
+  mockTimers(t);
+  const socket = new Socket();
+  const session = new Session(socket, { keepAlive: Infinity });
+  await settle();
+  socket.comeFrames(hello({ items: 1000, bytes: 2 ** 30 }));
+  const out = await session.open();
+  const send = socket.send.bind(socket);
+  socket.send = (message) => { // each message takes twenty seconds
+    send(message);
+    socket.bufferedAmount = 2 ** 20;
+  };
+  for (let n = 0; n < 600; n++) out.write(new Uint8Array(1000)).catch(() => {});
+  for (let i = 0; i < 4; i++) {
+    await seconds(t, 20);
+    socket.bufferedAmount = 0;
+  }
+  assert.equal(socket.readyState, 1);
+  assert.ok(socket.sent.length > 4, `${socket.sent.length} messages`);
+  await seconds(t, 40);
+  assert.equal(socket.readyState, 3);
+  await assert.rejects(session.closed, { code: 7, reason: "rule 11: sending timed out" });
 });
 
 test("reading goes on while sending is blocked", async () => {
