@@ -49,7 +49,7 @@ func Example_webSocket() {
 	router.Handle("upper", func(ctx context.Context, in *mux.Incoming) error {
 		answer, err := mux.Reply(ctx, in, nil, text)
 		if err != nil {
-			return err
+			return err // the caller learns of it; to log it too, wrap the handler
 		}
 		upper := func(s string) (string, error) { return strings.ToUpper(s), nil }
 		return omni.Map(ctx, mux.As(in, text), upper).Pipe(ctx, answer)

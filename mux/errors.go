@@ -36,7 +36,7 @@ type TooLargeError struct {
 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("mux: %d bytes are too many: the limit is %d", e.Size, e.Limit)
+	return fmt.Sprintf("mux: %d bytes are too many: the other side takes %d", e.Size, e.Limit)
 }
 
 // CutError is returned by Shutdown if streams still lived when it gave up.

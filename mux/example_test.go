@@ -155,6 +155,6 @@ func ExampleTooLargeError() {
 	fmt.Println(errors.As(err, &long), err)
 	fmt.Println(c.Write(ctx, make([]byte, 1000)))
 	// Output:
-	// true mux: 1001 bytes are too many: the limit is 1000
+	// true mux: 1001 bytes are too many: the other side takes 1000
 	// <nil>
 }

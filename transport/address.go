@@ -29,6 +29,9 @@ func parseAddress(raw string) (address, error) {
 		if e, ok := err.(*url.Error); ok {
 			err = e.Err
 		}
+		if !strings.Contains(raw, "://") { // the error would be about a path
+			return fail("no scheme, know ws, wss, tcp, tls, unix, stdio")
+		}
 		return fail("%v", err)
 	}
 	a := address{URL: u}

@@ -21,6 +21,8 @@ import (
 func TestURLs(t *testing.T) {
 	for url, want := range map[string]string{
 		"":                           "no scheme",
+		"127.0.0.1:1000":             "no scheme",
+		":1000":                      "no scheme",
 		"localhost:80":               `unknown scheme "localhost"`,
 		"http://localhost":           `unknown scheme "http"`,
 		"tcp://localhost":            "no port",

@@ -82,11 +82,11 @@ func (c *conformance) register(cmd *cobra.Command) {
 	f.IntVar(&c.opt.Seeds, "seeds", 8, "how many random programs to run")
 	f.IntVar(&c.opt.Parallel, "parallel", 8, "cases at work at a time; up to four times as many\nconnections wait for the echo to close them")
 	f.DurationVar(&c.opt.Timeout, "timeout", 2*time.Second, "how long a case waits for anything that must come")
-	f.BoolVar(&c.opt.Slow, "slow", false, "add the cases that take many seconds")
+	f.BoolVar(&c.opt.Slow, "slow", false, "add the cases that take many seconds, or are many alike")
 	f.BoolVar(&c.json, "json", false, "tell programs on standard output: one JSON object a case, a summary last")
 	f.BoolVar(&c.opt.Trace, "trace", false, "show the frames of every case, in reports those of passed ones, too")
 	f.StringVar(&c.html, "html", "", "write a report as one HTML page to `FILE`, too")
-	f.BoolVar(&c.list, "list", false, "print the cases and run nothing")
+	f.BoolVar(&c.list, "list", false, "print the cases that would run, and run nothing")
 	for _, name := range []string{"listen", "connect"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, completeURL)
 	}
@@ -139,10 +139,16 @@ func (c *conformance) show(std stdio) error {
 		return err
 	}
 	out := bufio.NewWriter(std.out)
+	shown, more := 0, 0
 	for _, k := range conform.Cases(c.opt.Seed, c.opt.Seeds) {
 		if c.opt.Run != nil && !c.opt.Run.MatchString(k.ID+" "+k.Title) {
 			continue
 		}
+		if k.Slow && !c.opt.Slow {
+			more++
+			continue
+		}
+		shown++
 		if c.json {
 			_ = json.NewEncoder(out).Encode(k) // its error is Flush's as well
 			continue
@@ -152,6 +158,9 @@ func (c *conformance) show(std stdio) error {
 			slow = " (slow)"
 		}
 		fmt.Fprintf(out, "%-7s %s%s\n        %s\n", k.ID, k.Title, slow, k.Must)
+	}
+	if !c.json {
+		fmt.Fprintf(out, "%d cases, %d more with --slow\n", shown, more)
 	}
 	return out.Flush()
 }

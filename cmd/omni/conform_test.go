@@ -136,4 +136,10 @@ func TestConformUsage(t *testing.T) {
 	if code != exitOK || !strings.Contains(stdout, "R5.3") || strings.Contains(stdout, "R6.1") {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
+	if _, stdout, _ := runTool(t, "conform", "--list", "--run", `^R11\.7 `); stdout != "0 cases, 1 more with --slow\n" {
+		t.Errorf("without --slow a slow case is listed: %s", stdout)
+	}
+	if _, stdout, _ := runTool(t, "conform", "--list", "--run", `^R11\.7 `, "--slow"); !strings.HasPrefix(stdout, "R11.7 ") {
+		t.Errorf("with --slow it is not: %s", stdout)
+	}
 }

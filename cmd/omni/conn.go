@@ -32,6 +32,7 @@ type connection struct {
 	keepAlive       time.Duration // of silence, before and after asking
 	dialect         string        // "" for the own protocol
 	explain         bool
+	origins         []string // of web pages that may connect, besides this host's
 
 	// Set by prepare.
 	url    *url.URL    // of listen or connect
@@ -129,6 +130,9 @@ func (c *connection) prepare(fallback string) (err error) {
 // done. What the URL may hold of a password is not repeated.
 func checkURL(raw string, listen bool) (*url.URL, error) {
 	u, err := url.Parse(raw)
+	if err != nil && !strings.Contains(raw, "://") {
+		return nil, usagef("that is not a URL: it begins with none of ws://, wss://, tcp://, tls://, unix: and stdio:")
+	}
 	if err != nil {
 		return nil, usagef("that is not a URL: %w", errors.Unwrap(err))
 	}
@@ -281,5 +285,5 @@ func (c *connection) dial(ctx context.Context) (transport.Conn, error) {
 
 // bind listens for the other side.
 func (c *connection) bind(ctx context.Context) (*transport.Listener, error) {
-	return transport.Listen(ctx, c.listen, &transport.Options{TLS: c.tlsCfg, NoSubprotocol: c.npm()})
+	return transport.Listen(ctx, c.listen, &transport.Options{TLS: c.tlsCfg, NoSubprotocol: c.npm(), Origins: c.origins})
 }

@@ -63,6 +63,9 @@ func TestURLs(t *testing.T) {
 			}
 		}
 	}
+	if _, err := checkURL("127.0.0.1:1000", true); err == nil || !strings.Contains(err.Error(), "tcp://") {
+		t.Errorf("an address without a scheme: %v", err)
+	}
 	for _, good := range []string{
 		"ws://x", "wss://x/path?q=1", "ws://x:1", "tcp://x:65535", "tcp://[::1]:1", "tls://x:1/", "unix:a/b", "unix:///a", "stdio:", "stdio://",
 	} {

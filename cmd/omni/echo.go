@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -55,11 +56,15 @@ on standard error and, with stdio: or --connect, is exit code 1.
 			if conn.maxItem > echoMaxItem {
 				return usagef("--max-item must be 1 to 4MiB here")
 			}
+			if len(conn.origins) > 0 && (conn.listen == "" || !strings.HasPrefix(conn.url.Scheme, "ws")) {
+				return usagef("--origin goes with --listen at a ws:// or wss:// URL")
+			}
 			out := (&display{}).output("echo", std, conn.usesStdout())
 			return echo(cmd.Context(), &conn, out)
 		}),
 	}
 	conn.register(cmd)
+	cmd.Flags().StringArrayVar(&conn.origins, "origin", nil, "let web pages of hosts that match `PATTERN` connect, such as localhost:*;\nwithout it only those of the host that they connect to")
 	return cmd
 }
 

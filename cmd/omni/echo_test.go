@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -72,6 +73,36 @@ func TestEcho(t *testing.T) {
 				echoDrains(ctx, t, s, p)
 			}
 		})
+	}
+}
+
+// A page of another host is let in by --origin alone.
+func TestEchoOrigins(t *testing.T) {
+	p := start(t, "echo", "--listen", "ws://127.0.0.1:0/", "--origin", "app.example:*")
+	for origin, want := range map[string]int{
+		"http://app.example:8080": http.StatusSwitchingProtocols, "http://other.example": http.StatusForbidden,
+	} {
+		req, err := http.NewRequest("GET", "http"+strings.TrimPrefix(p.url(), "ws"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{
+			"Connection": "Upgrade", "Upgrade": "websocket", "Origin": origin,
+			"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "MDEyMzQ1Njc4OTAxMjM0NQ==",
+		} {
+			req.Header.Set(name, value)
+		}
+		answer, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("a page of %s is answered %s, not %d", origin, answer.Status, want)
+		}
+	}
+	if code, _, stderr := runTool(t, "echo", "--listen", "tcp://127.0.0.1:0", "--origin", "x"); code != exitUsage {
+		t.Errorf("--origin with TCP exits with %d: %s", code, stderr)
 	}
 }
 
