@@ -16,6 +16,12 @@ UPGRADE = (
 )
 
 
+async def echo(stream: Incoming) -> None:
+    async with stream.reply() as out:
+        async for item in stream:
+            await out.write(item)
+
+
 @pytest.mark.parametrize("url", ["tcp://127.0.0.1:0", "ws://127.0.0.1:0/"])
 @pytest.mark.parametrize("reads", [True, False])
 def test_a_peer_that_says_much_and_reads_nothing(url: str, reads: bool) -> None:
@@ -61,6 +67,29 @@ def test_a_peer_that_says_much_and_reads_nothing(url: str, reads: bool) -> None:
                 assert sessions[0].error is None
             else:
                 assert "the peer did not read" in str(sessions[0].error)
+            plug.close()
+
+    asyncio.run(run())
+
+
+def test_pings_of_websocket_that_are_not_read_take_no_memory() -> None:
+    """The package answers each, and waits for nobody."""
+
+    async def run() -> None:
+        async with serve("ws://127.0.0.1:0/", echo, Options()) as server:
+            host = urlsplit(server.url)
+            assert host.hostname is not None
+            plug = socket.create_connection((host.hostname, host.port))
+            plug.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendall(plug, UPGRADE)
+            await loop.sock_recv(plug, 100)
+            ping = b"\x89" + bytes([0x80 | 125]) + bytes(4) + bytes(125)
+            for _ in range(300):
+                await loop.sock_sendall(plug, 1000 * ping)  # 38 MB in all
+                (session,) = server.sessions
+                waiting = session._transport.waiting()
+                assert waiting is not None and waiting < 1 << 20, waiting
             plug.close()
 
     asyncio.run(run())

@@ -121,3 +121,29 @@ def test_unsent_items_are_dropped_when_the_reader_has_had_enough() -> None:
     out.end()
     say(engine, frames.Close(1, 301, "enough"))
     assert sent(engine) == [frames.Fail(1, 301, "")]
+
+
+def test_refusing_what_was_read_to_its_end_comes_too_late() -> None:
+    """The code MUST be 0 then (rule 7)."""
+    engine = meet(frames.Hello(16, 4, 4, 64))
+    say(engine, frames.Data(1, b"x"), frames.End(1))
+    stream = engine.accept()
+    assert stream is not None
+    assert (stream.take(), stream.take()) == (b"x", None)
+    stream.refuse(5, "too late")
+    assert sent(engine) == [frames.Close(1, 0, "")]
+
+
+def test_end_on_0_comes_behind_every_close_of_a_call() -> None:
+    """A call might be answered until its CLOSE is given (rule 12)."""
+    engine = Engine(frames.Hello(16, 100, 4, 64))
+    say(engine, PEER, *(frames.Open(n, frames.CALL, 0, b"") for n in range(1, 101)))
+    for _ in range(100):
+        call = engine.accept()
+        assert call is not None
+        call.refuse(300, "x" * 1000)
+    engine.shutdown.begin("")
+    said: list[frames.Frame] = []
+    while message := sent(engine):
+        said += message
+    assert said.index(frames.End(0)) > max(i for i, f in enumerate(said) if isinstance(f, frames.Close))

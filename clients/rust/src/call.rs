@@ -54,7 +54,7 @@ impl Future for Answer {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.link.with(|engine| engine.poll_answer(self.call, cx.waker())) {
-            Some(Ok(number)) => Poll::Ready(Ok(Reader::new(self.link.clone(), number))),
+            Some(Ok(answer)) => Poll::Ready(Ok(Reader::new(self.link.clone(), answer.0, answer.1))),
             Some(Err(error)) => Poll::Ready(Err(error)),
             None => Poll::Pending,
         }

@@ -18,15 +18,14 @@ pub struct Incoming {
     link: Arc<Link>,
     number: u32,
     is_call: bool,
-    metadata: Bytes,
     reader: Reader,
 }
 
 impl Incoming {
     pub(crate) fn new(link: Arc<Link>, number: u32) -> Incoming {
         let (is_call, metadata) = link.with(|engine| engine.describe(number));
-        let reader = Reader::new(link.clone(), number);
-        Incoming { link, number, is_call, metadata, reader }
+        let reader = Reader::new(link.clone(), number, metadata);
+        Incoming { link, number, is_call, reader }
     }
 
     /// Whether an answer is expected.
@@ -36,7 +35,7 @@ impl Incoming {
 
     /// What its opener said of it.
     pub fn metadata(&self) -> &Bytes {
-        &self.metadata
+        self.reader.metadata()
     }
 
     /// Its items; they may be read before and after [`reply`](Incoming::reply).
@@ -80,7 +79,7 @@ impl fmt::Debug for Incoming {
         f.debug_struct("Incoming")
             .field("stream", &self.number)
             .field("is_call", &self.is_call)
-            .field("metadata", &self.metadata)
+            .field("metadata", self.metadata())
             .finish_non_exhaustive()
     }
 }

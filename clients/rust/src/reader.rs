@@ -23,13 +23,20 @@ use crate::session::Link;
 pub struct Reader {
     link: Arc<Link>,
     number: u32,
+    metadata: Bytes,
     /// The end or the error was handed out.
     done: bool,
 }
 
 impl Reader {
-    pub(crate) fn new(link: Arc<Link>, number: u32) -> Reader {
-        Reader { link, number, done: false }
+    pub(crate) fn new(link: Arc<Link>, number: u32, metadata: Bytes) -> Reader {
+        Reader { link, number, metadata, done: false }
+    }
+
+    /// What the stream's opener said of it: of an answer, what its sender gave to
+    /// [`Incoming::reply`](crate::Incoming::reply). At most 16 KiB; it stays after the end.
+    pub fn metadata(&self) -> &Bytes {
+        &self.metadata
     }
 
     /// The next item; `None` at the clean end. Dropping the future loses nothing.
@@ -61,7 +68,8 @@ impl Reader {
 
     /// Lets the peer send so many items in total, counted from the stream's
     /// beginning, without waiting for a reader to want them. Smaller totals
-    /// than before change nothing.
+    /// than before change nothing. The peer is let do so in steps, of 65,536 items
+    /// ahead of those taken at most and of [`Options::window`](crate::Options::window) bytes.
     pub fn request(&mut self, total: u64) {
         self.link.with(|engine| engine.want(self.number, total));
     }

@@ -114,24 +114,18 @@ impl Session {
     /// # Errors
     /// [`Error::Lost`] if the session ends first.
     pub async fn peer_metadata(&self) -> Result<Bytes, Error> {
-        poll_fn(|cx| {
-            self.link.with(|engine| {
-                if let Some(hello) = engine.peer() {
-                    return Poll::Ready(Ok(hello.metadata.clone()));
-                }
-                if let Some(ending) = engine.ending() {
-                    return Poll::Ready(Err(lost(ending)));
-                }
-                engine.watch(cx.waker());
-                Poll::Pending
-            })
+        self.watch(|engine| match (engine.peer(), engine.ending()) {
+            (Some(hello), _) => Some(Ok(hello.metadata.clone())),
+            (None, Some(ending)) => Some(Err(lost(ending))),
+            (None, None) => None,
         })
         .await
     }
 
     /// Opens a one-way stream. Waits for the peer's HELLO and for a slot.
     ///
-    /// Dropping the future before it is done opens nothing.
+    /// Dropping the future before it is done opens nothing, or, if the stream has just
+    /// got its slot, breaks it off with code 1.
     ///
     /// # Errors
     /// [`Error::TooLong`] for metadata of more than 16 KiB, [`Error::Closed`] when
@@ -168,16 +162,7 @@ impl Session {
     ///
     /// Streams wait in the order in which they came; dropping the future loses none.
     pub async fn accept(&self) -> Option<Incoming> {
-        let number = poll_fn(|cx| {
-            self.link.with(|engine| match engine.accept() {
-                Some(outcome) => Poll::Ready(outcome),
-                None => {
-                    engine.watch(cx.waker());
-                    Poll::Pending
-                }
-            })
-        })
-        .await?;
+        let number = self.watch(Engine::accept).await?;
         Some(Incoming::new(self.link.clone(), number))
     }
 
@@ -214,12 +199,21 @@ impl Session {
     /// # Errors
     /// [`Error::Lost`] says how else it ended.
     pub async fn closed(&self) -> Result<(), Error> {
+        self.watch(|engine| match engine.ending().filter(|_| engine.is_closed())? {
+            Ok(()) => Some(Ok(())),
+            ending => Some(Err(lost(ending))),
+        })
+        .await
+    }
+
+    /// Waits until `look` finds something, and leaves nothing behind if it is dropped.
+    async fn watch<T>(&self, mut look: impl FnMut(&mut Engine) -> Option<T>) -> T {
+        let mut watching = Watching { link: &self.link, ticket: None };
         poll_fn(|cx| {
-            self.link.with(|engine| match engine.ending().filter(|_| engine.is_closed()) {
-                Some(Ok(())) => Poll::Ready(Ok(())),
-                Some(ending) => Poll::Ready(Err(lost(ending))),
+            watching.link.with(|engine| match look(engine) {
+                Some(found) => Poll::Ready(found),
                 None => {
-                    engine.watch(cx.waker());
+                    engine.watch(&mut watching.ticket, cx.waker());
                     Poll::Pending
                 }
             })
@@ -246,6 +240,20 @@ impl Drop for Opening<'_> {
     }
 }
 
+/// A wait for the session's next news.
+struct Watching<'a> {
+    link: &'a Link,
+    ticket: Option<Ticket>,
+}
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.link.with(|engine| engine.unwatch(ticket));
+        }
+    }
+}
+
 /// Tells who waits that the transport is closed, also when the task ends early
 /// because its runtime does.
 struct Closing(Arc<Shared>);
@@ -264,10 +272,16 @@ async fn run(closing: Closing, mut reader: impl MessageReader, mut writer: impl 
         let mut watching = pin!(clock_loop(shared, reader.progress(), writer.progress()));
         let mut receiving = pin!(receive_loop(shared, &mut reader, &mut ending));
         let mut sending = pin!(send_loop(shared, &mut writer));
+        let mut turn = 0;
         poll_fn(|cx| {
-            let over = receiving.as_mut().poll(cx).is_ready()
-                || sending.as_mut().poll(cx).is_ready()
-                || watching.as_mut().poll(cx).is_ready();
+            // Each begins in turn: tokio lets a task do so much at a time, and a peer
+            // that sends without a pause would have receiving use it all.
+            turn += 1;
+            let over = (turn..turn + 3).any(|which| match which % 3 {
+                0 => receiving.as_mut().poll(cx).is_ready(),
+                1 => sending.as_mut().poll(cx).is_ready(),
+                _ => watching.as_mut().poll(cx).is_ready(),
+            });
             if over { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;

@@ -324,3 +324,20 @@ async fn urls_that_are_none_of_ours() {
         assert!(Listener::bind(url).await.is_err(), "{url}");
     }
 }
+
+#[tokio::test]
+async fn each_reader_has_its_streams_metadata() {
+    let (a, b) = both();
+    let call = a.call("question").await.expect("a call");
+    let mut incoming = b.accept().await.expect("a call");
+    assert_eq!(incoming.metadata(), "question");
+    assert_eq!(incoming.reader().metadata(), "question");
+    let mut written = incoming.reply("answer").expect("an answer");
+    written.end().await.expect("ended");
+    let mut answer = call.answer.await.expect("an answer");
+    assert_eq!(answer.metadata(), "answer");
+    assert!(answer.next().await.is_none());
+    assert_eq!(answer.metadata(), "answer", "after the end");
+    let _one_way = a.open("one way").await.expect("a stream");
+    assert_eq!(b.accept().await.expect("a stream").into_reader().metadata(), "one way");
+}

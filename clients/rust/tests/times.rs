@@ -81,7 +81,9 @@ async fn a_silent_peer_is_asked_and_given_up() {
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_nothing_and_says_nothing_is_given_up() {
     let start = Instant::now();
-    let (session, _reader, mut writer) = session(Options::default());
+    // By default both times are up at once, and either may be told.
+    let patient = Options { write_timeout: Duration::from_secs(60), ..Options::default() };
+    let (session, _reader, mut writer) = session(patient);
     writer.send(encode(&[hello()])).await.expect("sent");
     // HELLO waits in the transport, a stream's OPEN is stuck behind it.
     let mut stream = session.open("").await.expect("a slot");

@@ -196,3 +196,29 @@ async fn bytes_inside_of_messages_are_life() {
     // And one second for FAIL, another for the close frame, which cannot go out either.
     assert!((31..33).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
 }
+
+/// Each PING of WebSocket is answered by the library below, which waits for nobody
+/// with that. What a peer that reads nothing can pile up so is bounded.
+#[tokio::test]
+async fn pings_of_websocket_that_are_not_read_take_bounded_memory() {
+    let (near, mut far) = tokio::io::duplex(16 * 1024);
+    let accepting = tokio::spawn(accept_websocket(near, options()));
+    let upgrade = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    far.write_all(upgrade).await.expect("sent");
+    let session = accepting.await.expect("no panic").expect("a handshake");
+    // All masks are zeros.
+    let framed = |kind: u8, payload: &[u8]| {
+        let length = u8::try_from(payload.len()).expect("short");
+        [&[kind, 0x80 | length, 0, 0, 0, 0], payload].concat()
+    };
+    far.write_all(&framed(0x82, &hello())).await.expect("sent");
+    let pings = framed(0x89, &[0; 125]).repeat(1000);
+    for _ in 0..150 {
+        far.write_all(&pings).await.expect("it is read"); // 19 MB in all
+    }
+    // There is no room left for anything else.
+    let _stream = session.open(vec![0; 1000]).await.expect("a slot");
+    let lost = timeout(Duration::from_secs(10), session.closed()).await.expect("it ends").expect_err("lost");
+    assert!(lost.to_string().contains("buffer is full"), "{lost}");
+}

@@ -143,7 +143,13 @@ pub async fn down(session: &Session, pattern: Pattern) -> Result<(), Error> {
 
 /// Sends a pattern and reads it again.
 pub async fn echo(session: &Session, metadata: Bytes, pattern: Pattern) -> Result<(), Error> {
-    let Call { mut writer, answer } = session.call(metadata).await?;
-    let reading = async { drain(&mut answer.await?, pattern).await };
+    let Call { mut writer, answer } = session.call(metadata.clone()).await?;
+    let reading = async {
+        let mut answer = answer.await?;
+        if *answer.metadata() != metadata {
+            return Err(wrong("the answer has other metadata than the call"));
+        }
+        drain(&mut answer, pattern).await
+    };
     tokio::try_join!(pour(&mut writer, pattern, |_| {}), reading).map(drop)
 }

@@ -40,6 +40,7 @@ class Server:
         self._failed = failed
         self._listener: Listener | None = None
         self._sessions: dict[Session, asyncio.Task[None]] = {}
+        self._closing = False
         self._closed = asyncio.Event()
 
     async def _start(self, url: str, tls: ssl.SSLContext | None) -> Server:
@@ -49,6 +50,9 @@ class Server:
 
     async def _welcome(self, transport: Transport) -> None:
         """Serve one connection to its end. A session that fails ends alone."""
+        if self._closing:  # its handshake took longer
+            await transport.close()
+            return
         session = Session(transport, self._options)
         task = asyncio.ensure_future(session.serve(self._handler))
         self._sessions[session] = task
@@ -73,9 +77,16 @@ class Server:
         """Listen no more, and end all sessions in good order; what lives after
         the time for draining is lost."""
         assert self._listener is not None
-        await self._listener.close()
-        await asyncio.gather(*(self._end(s, t) for s, t in list(self._sessions.items())))
-        self._closed.set()
+        self._closing = True
+        try:
+            await self._listener.close()
+            await asyncio.gather(*(self._end(s, t) for s, t in list(self._sessions.items())))
+        except asyncio.CancelledError:
+            for session in self.sessions:
+                session._abort()  # nobody is left to wait for them
+            raise
+        finally:
+            self._closed.set()
 
     async def _end(self, session: Session, task: asyncio.Task[None]) -> None:
         with contextlib.suppress(OmniError):

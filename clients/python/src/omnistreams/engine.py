@@ -81,7 +81,7 @@ class Engine:
 
     def open(self, kind: int, metadata: bytes) -> Outbound:
         """Begin a one-way stream or a call; it waits until it is admitted."""
-        _check_metadata(metadata)
+        metadata = _checked(metadata)
         error = self._open_error(kind)
         if error is not None:
             raise error
@@ -92,7 +92,7 @@ class Engine:
 
     def _open_error(self, kind: int) -> OmniError | None:
         s = self.shutdown
-        if self.over:
+        if self.over and (self.error is not None or s.open_error is None):
             return self.lost()
         if s.open_error is not None:
             return s.open_error.with_traceback(None)
@@ -110,7 +110,7 @@ class Engine:
 
     def reply(self, call: Inbound, metadata: bytes) -> Outbound:
         """Open the answer to a call. It needs no slot."""
-        _check_metadata(metadata)
+        metadata = _checked(metadata)
         if call.kind != frames.CALL:
             raise RuntimeError("a one-way stream cannot be answered")
         if call.reply is not None:
@@ -364,6 +364,8 @@ class Engine:
                 stream.enqueue()
 
 
-def _check_metadata(metadata: bytes) -> None:
+def _checked(metadata: bytes) -> bytes:
+    metadata = frames.as_bytes(metadata)
     if len(metadata) > frames.MAX_METADATA:
         raise TooLarge(len(metadata), frames.MAX_METADATA)
+    return metadata

@@ -20,10 +20,19 @@ class Code(IntEnum):
     VERSION = 9
 
 
+def check(code: int, reason: str) -> None:
+    """Raise ValueError or TypeError for what no frame can say."""
+    if not isinstance(code, int) or not 0 <= code < 1 << 32:
+        raise ValueError(f"a code is a number from 0 to 2^32-1, not {code!r}")
+    if not isinstance(reason, str):
+        raise TypeError(f"a reason is a str, not {type(reason).__name__}")
+
+
 class OmniError(Exception):
     """All errors of this package. `code` is that of rule 13, `reason` is for people."""
 
     def __init__(self, code: int, reason: str) -> None:
+        check(code, reason)
         super().__init__(code, reason)
         self.code = code
         self.reason = reason

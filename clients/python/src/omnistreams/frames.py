@@ -111,6 +111,14 @@ class Ignored:
 Frame = Union[Hello, Open, Data, End, Fail, Request, Close, Ping, Pong, Ignored]
 
 
+def as_bytes(data: object) -> bytes:
+    """Return bytes, or a copy of what is like them. Nothing else that `bytes` takes:
+    of a number it would make so many zeros."""
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError(f"items and metadata are bytes, not {type(data).__name__}")
+    return bytes(data)
+
+
 def message_limit(max_item: int) -> int:
     """Return the longest message that a side with this max_item takes."""
     return max(MIN_MESSAGE, HEADER_SIZE + max_item)

@@ -110,20 +110,24 @@ class Inbound:
 
         The CLOSE of a call waits until it is answered or refused.
         """
+        error = StreamError(code, reason)
         if not self.left:
-            self.left, self.error = True, StreamError(code, reason)
+            self.left, self.error = True, error
             self.buffer.clear()
             self.want_close(code or Code.INTERNAL, reason)
             self.changed.fire()
 
     def refuse(self, code: int, reason: str) -> None:
         """Turn the stream down, or leave a call without an answer."""
+        error = StreamError(code, reason)
         if self.closed or self.refused or self.reply is not None:
             return
+        if self.left and self.kind != frames.CALL:
+            return  # the first word counts; after the end it is code 0 (rule 7)
         self.refused = self.kind == frames.CALL
         self.buffer.clear()
         if not self.left:
-            self.left, self.error = True, StreamError(code, reason)
+            self.left, self.error = True, error
         # A reader's earlier word was held back for the answer that now does
         # not come; this one takes its place.
         self.closing = None
@@ -131,13 +135,9 @@ class Inbound:
         self.changed.fire()
 
     def may_answer(self) -> bool:
-        """Say whether this is a call that might still be answered (rule 12)."""
-        return (
-            self.kind == frames.CALL
-            and not self.closed
-            and not self.refused
-            and (self.reply is None or self.reply.number == 0)
-        )
+        """Say whether this is a call that might still be answered, as rule 12 has
+        it: neither its answer's OPEN nor its CLOSE was given to the transport."""
+        return self.kind == frames.CALL and not self.closed and (self.reply is None or self.reply.number == 0)
 
     # Credit.
 

@@ -100,10 +100,11 @@ class Outbound:
 
     def fail(self, code: int, reason: str) -> None:
         """Say FAIL behind the items. Does nothing after a last word."""
+        error = StreamError(code, reason)
         if self.last is None:
             self.last = frames.Fail(0, code, reason)
             self.enqueue()
-            self.finish(StreamError(code, reason))
+            self.finish(error)
 
     def give_up(self, code: int, reason: str) -> None:
         """Drop a call: its items are broken off, its answer is not wanted."""

@@ -43,6 +43,8 @@ class Options:
     times: Times = field(default_factory=Times)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.metadata, bytes):
+            raise TypeError(f"metadata is bytes, not {type(self.metadata).__name__}")
         if len(self.metadata) > frames.MAX_METADATA:
             raise ValueError(f"metadata has {len(self.metadata)} bytes, over {frames.MAX_METADATA}")
         if not 0 <= self.max_item <= frames.MAX_ITEM:
@@ -247,9 +249,13 @@ class Session:
 
     async def close(self, code: int = Code.CANCELED, reason: str = "closed") -> None:
         """End at once. What lives is lost, and the peer is told the code."""
+        self._abort(code, reason)
+        await asyncio.wait([self._task])
+
+    def _abort(self, code: int = Code.CANCELED, reason: str = "closed") -> None:
+        """The same without the wait: what it says goes out within a second."""
         self.engine.fail(SessionLost(code, reason))
         self.kick()
-        await asyncio.wait([self._task])
 
     async def wait_closed(self) -> None:
         """Wait until the session is over and the transport closed. Raises why
@@ -272,10 +278,14 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        if error is None:
-            await self.shutdown()
-        else:
+        if error is not None:
             await self.close()
+            return
+        try:
+            await self.shutdown()
+        except asyncio.CancelledError:
+            self._abort()  # nobody is left to wait for what lives
+            raise
 
     # The tasks.
 
@@ -303,7 +313,7 @@ class Session:
                 if self.engine.over:
                     self._notice_end()  # the last word may have gone
                 await self._wake.wait()
-        except OSError as error:
+        except Exception as error:  # OSError, or what a transport of one's own raises
             self._cut(error)
 
     async def _receive(self) -> None:
@@ -314,6 +324,9 @@ class Session:
                 self.engine.fail(error)
                 self.kick()
                 continue
+            except Exception as error:
+                self._cut(error)
+                return
             if message is None:
                 self._cut(None)
                 return
@@ -321,7 +334,8 @@ class Session:
             self.kick()
 
     def _cut(self, error: Exception | None) -> None:
-        self.engine.cut(f"the connection was cut: {error}" if error else "the connection was cut")
+        why = f": {str(error) or type(error).__name__}" if error else ""
+        self.engine.cut(f"the connection was cut{why}")
         self.kick()
 
     def _tick(self) -> None:

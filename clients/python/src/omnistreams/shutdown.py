@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import frames
-from .errors import Code, StreamError, broken
+from .errors import Code, StreamError, broken, check
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -30,6 +30,7 @@ class Shutdown:
 
     def begin(self, reason: str) -> None:
         """Begin the graceful end. Does nothing if it has begun, or all is over."""
+        check(Code.SHUTTING_DOWN, reason)
         e = self.engine
         if e.over or self.want_close:
             return

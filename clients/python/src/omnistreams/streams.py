@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, AsyncIterator, Generator, Generic, Coroutine, Protocol, TypeVar
 
 from . import frames
-from .errors import Code, OmniError
+from .errors import Code, OmniError, check
 from .inbound import Inbound
 from .outbound import Outbound
 
@@ -23,7 +23,9 @@ def code_of(error: BaseException) -> tuple[int, str]:
     other side's business.
     """
     if isinstance(error, OmniError):
-        return error.code, error.reason
+        with contextlib.suppress(TypeError, ValueError):
+            check(error.code, error.reason)  # somebody may have changed them
+            return error.code, error.reason
     if isinstance(error, asyncio.CancelledError):
         return Code.CANCELED, ""
     return Code.INTERNAL, ""
@@ -47,7 +49,7 @@ class Writer:
         no more, SessionLost, and RuntimeError after end. If the task is
         canceled while it waits nothing was written.
         """
-        item = bytes(item)
+        item = frames.as_bytes(item)
         while not self._out.may_write(len(item)):
             await self._session.wait(self._out.changed)
         self._out.write(item)
@@ -167,8 +169,7 @@ class Reader:
             raise
         finally:
             asking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asking
+            await asyncio.wait([asking])
 
     async def _pass_demand(self, writer: Writer) -> None:
         """Ask for as much as is asked of writer, until either end stops."""
@@ -309,8 +310,9 @@ class _Block(Protocol):
 T = TypeVar("T", bound=_Block)
 
 
-class Opening(Generic[T]):
-    """Something that is being opened: `await` it, or use it by `async with`."""
+class Opening(Coroutine[Any, Any, T], Generic[T]):
+    """Something that is being opened: `await` it, make a task of it, or use it by
+    `async with`."""
 
     def __init__(self, opening: Coroutine[Any, Any, T]) -> None:
         self._opening = opening
@@ -318,6 +320,15 @@ class Opening(Generic[T]):
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self._opening.__await__()
+
+    def send(self, value: Any) -> Any:
+        return self._opening.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._opening.throw(*error)
+
+    def close(self) -> None:
+        self._opening.close()
 
     async def __aenter__(self) -> T:
         self._opened = await self._opening

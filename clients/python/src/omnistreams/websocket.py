@@ -19,7 +19,7 @@ except ImportError as error:  # pragma: no cover
     raise ImportError("ws: and wss: need the package websockets: install omnistreams[websocket]") from error
 
 from .errors import Code, broken
-from .transport import CLOSE_WITHIN, SUBPROTOCOL, Listener, Transport, Welcome, _joined
+from .transport import CHUNK, CLOSE_WITHIN, SUBPROTOCOL, Listener, Transport, Welcome, _joined
 
 # Comes from a connection's recv in place of a message that is too long, and
 # from nowhere else: nobody can guess it.
@@ -32,11 +32,12 @@ class _Ours:
     protocol: Any  # the package's, of the connection that this is mixed into
     heard = 0.0  # when bytes came last, in whatever pieces
     too_long = ""  # the message that is being dropped
+    room = 2 * CHUNK  # how many bytes may wait for the other side before no PONG is added
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[misc]
-        self._package_fails = self.protocol.fail
-        self.protocol.fail = self._fail
+        self._package_fails, self._package_sends = self.protocol.fail, self.protocol.send_frame
+        self.protocol.fail, self.protocol.send_frame = self._fail, self._send_frame
 
     def data_received(self, data: bytes) -> None:
         self.heard = asyncio.get_running_loop().time()
@@ -44,6 +45,13 @@ class _Ours:
         super().data_received(data)  # type: ignore[misc]
         if began_well and self.too_long:
             self.process_event(Frame(Opcode.BINARY, _TOO_LONG))  # type: ignore[attr-defined]
+
+    def _send_frame(self, frame: Frame) -> None:
+        """Leave out the answers to PINGs of a peer that does not read them: the
+        package waits for nobody with those, and they would take any memory."""
+        transport: asyncio.WriteTransport = self.transport  # type: ignore[attr-defined]
+        if frame.opcode is not Opcode.PONG or transport.get_write_buffer_size() < self.room:
+            self._package_sends(frame)
 
     def _fail(self, code: int, reason: str = "") -> None:
         """Drop what comes from a message on that is too long, where the package
@@ -101,6 +109,8 @@ class WebSocketTransport(Transport):
 
     async def send(self, message: bytes) -> None:
         self.given += len(message)
+        ours = cast(_Ours, self._ws)
+        ours.room = max(ours.room, len(message) + 2 * CHUNK)
         try:
             await self._ws.send(message)
         except ConnectionClosed as error:

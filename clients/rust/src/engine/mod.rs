@@ -25,7 +25,7 @@ mod state;
 mod streams;
 mod times;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -109,6 +109,8 @@ pub(crate) struct Engine {
     jobs: VecDeque<Job>,
     said_hello: bool,
     pong: Option<[u8; 8]>,
+    /// A PONG left no room for the next frame.
+    crowded: bool,
     fail: Option<Status>,
     /// Since when a message has been handed out that is not sent yet.
     sending_since: Option<Duration>,
@@ -137,8 +139,8 @@ pub(crate) struct Engine {
 
     /// To be woken by whoever holds the engine, once it has let go of it.
     wakers: Vec<Waker>,
-    /// Who waits for the session: accept and closed.
-    watchers: Vec<Waker>,
+    /// Who waits for the session: accept and closed, the first to wait first.
+    watchers: BTreeMap<Ticket, Waker>,
 }
 
 impl Engine {
@@ -166,6 +168,7 @@ impl Engine {
             jobs: VecDeque::new(),
             said_hello: false,
             pong: None,
+            crowded: false,
             fail: None,
             sending_since: None,
             heard_all: false,
@@ -185,7 +188,7 @@ impl Engine {
             pings: 0,
             close_at: None,
             wakers: Vec::new(),
-            watchers: Vec::new(),
+            watchers: BTreeMap::new(),
         }
     }
 
@@ -273,6 +276,10 @@ impl Engine {
         for (number, looked_at) in calls {
             let code = if looked_at { Code::CANCELED } else { Code::REFUSED };
             self.close(number, Status::new(code, "stream numbers have run out"));
+            if let Some(at) = self.incoming.iter().position(|incoming| *incoming == number) {
+                self.incoming.remove(at);
+                self.drop_reader(number);
+            }
         }
     }
 
@@ -309,7 +316,7 @@ impl Engine {
     }
 
     fn wake_watchers(&mut self) {
-        self.wakers.append(&mut self.watchers);
+        self.wakers.extend(std::mem::take(&mut self.watchers).into_values());
     }
 
     fn loss(&self) -> Option<Error> {
@@ -330,4 +337,40 @@ fn check_metadata(metadata: &Bytes) -> Result<(), Error> {
         return Err(Error::TooLong { len: metadata.len(), max: MAX_METADATA });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use bytes::BytesMut;
+
+    use super::*;
+    use crate::frame::Frame;
+
+    fn say(engine: &mut Engine, frames: &[Frame]) {
+        let mut message = BytesMut::new();
+        frames.iter().for_each(|frame| frame.encode(&mut message));
+        engine.receive(message.freeze());
+        while engine.next_message().is_some() {
+            engine.sent();
+        }
+        assert!(engine.ending().is_none());
+    }
+
+    /// Nobody accepts, and the session closes them by itself.
+    #[test]
+    fn calls_that_come_when_numbers_have_run_out_leave_nothing_behind() {
+        let mut engine = Engine::new(Options { first_stream: u32::MAX, ..Options::default() });
+        let hello = Hello { version: 1, max_item: 0, streams: 1, items: 0, bytes: 0, metadata: Bytes::new() };
+        say(&mut engine, &[Frame::Hello(hello)]);
+        let ticket = engine.open(Kind::OneWay, Bytes::new()).expect("a slot");
+        engine.poll_open(ticket, Waker::noop()).expect("decided").expect("a stream");
+        for stream in 1..1000 {
+            let status = Status::new(1, "");
+            say(&mut engine, &[Frame::Open { stream, kind: Kind::Call, metadata: Bytes::new() }]);
+            say(&mut engine, &[Frame::Fail { stream, status }]);
+        }
+        assert_eq!((engine.theirs.len(), engine.incoming.len(), engine.their_slots), (0, 0, 0));
+    }
 }

@@ -7,10 +7,6 @@ use super::{Engine, Job, Phase};
 use crate::error::{Code, Loss, Status};
 use crate::frame::{self, Frame, Hello, Kind, MAX_TOTAL, fault};
 
-/// An item below this is copied out of its message: kept by a slow reader it
-/// would hold on to the memory of all that came with it (rule 3).
-const COPY: usize = 32 * 1024;
-
 impl Engine {
     /// Takes one message from the transport. Reading never waits for anything:
     /// what may arrive was granted and has its place.
@@ -75,7 +71,7 @@ impl Engine {
         if self.peer.is_some() {
             return Err(fault(Code::PROTOCOL, "rule 1: second hello"));
         }
-        self.peer = Some(hello);
+        self.peer = Some(Hello { metadata: own(&hello.metadata), ..hello });
         self.wake_watchers();
         Ok(())
     }
@@ -106,7 +102,7 @@ impl Engine {
         self.peer_next += 1;
         self.their_alive += 1;
         self.unanswered += usize::from(kind == Kind::Call);
-        self.theirs.insert(stream, self.new_stream(kind, metadata));
+        self.theirs.insert(stream, self.new_stream(kind, own(&metadata)));
         if given_up {
             self.close(stream, Status::new(Code::CANCELED, "the caller has given up"));
             self.drop_reader(stream);
@@ -167,7 +163,7 @@ impl Engine {
         s.got += 1;
         s.got_bytes += len;
         if s.close.is_none() {
-            s.buffer.push_back(if item.len() < COPY { Bytes::copy_from_slice(&item) } else { item });
+            s.buffer.push_back(own(&item));
             let reader = s.reader.take();
             self.wakers.extend(reader);
         }
@@ -267,4 +263,10 @@ impl Engine {
             self.phase = Phase::Over;
         }
     }
+}
+
+/// What is kept of a message is copied out of it: a slow reader would hold on to
+/// the memory of all that came with it, which nobody has granted (rule 3).
+fn own(bytes: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(bytes)
 }

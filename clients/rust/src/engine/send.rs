@@ -45,15 +45,20 @@ impl Engine {
         if let Some(status) = self.fail.take() {
             Frame::Fail { stream: 0, status }.encode(&mut out);
         }
-        if let Some(payload) = self.pong.take() {
+        // A PONG that left no room for the next frame waits this time: PINGs that
+        // come all the time would keep that frame waiting for ever.
+        let crowded = std::mem::take(&mut self.crowded) && !self.jobs.is_empty();
+        if let Some(payload) = self.pong.take_if(|_| !crowded) {
             Frame::Pong(payload).encode(&mut out);
         }
+        let before = out.len();
         while let Some(job) = self.jobs.pop_front() {
             match self.run(job, &mut out) {
                 Done::Yes => self.step(),
                 Done::More => self.jobs.push_back(job),
                 Done::Full => {
                     self.jobs.push_front(job);
+                    self.crowded = out.len() == before;
                     break;
                 }
             }
@@ -156,7 +161,7 @@ impl Engine {
                 return Done::More;
             }
             turn = turn.saturating_sub(HEADER + item.len());
-            s.unsent -= item.len();
+            s.unsent -= HEADER + item.len();
             let item = s.queue.pop_front().expect("BUG: it was there");
             Frame::Data { stream: number, item }.encode(out);
             self.wakers.extend(s.writer.take());

@@ -19,11 +19,19 @@ impl Engine {
         self.ending.as_ref()
     }
 
-    /// Wakes `waker` when a stream comes, or HELLO, or when the session moves towards its end.
-    pub(crate) fn watch(&mut self, waker: &Waker) {
-        if !self.watchers.iter().any(|w| w.will_wake(waker)) {
-            self.watchers.push(waker.clone());
-        }
+    /// Wakes `waker` when a stream comes, or HELLO, or when the session moves towards
+    /// its end. The ticket names the wait from the first time on.
+    pub(crate) fn watch(&mut self, ticket: &mut Option<Ticket>, waker: &Waker) {
+        let ticket = *ticket.get_or_insert_with(|| {
+            self.tickets += 1;
+            Ticket(self.tickets)
+        });
+        self.watchers.insert(ticket, waker.clone());
+    }
+
+    /// Whoever waited has left.
+    pub(crate) fn unwatch(&mut self, ticket: Ticket) -> Option<Waker> {
+        self.watchers.remove(&ticket)
     }
 
     /// Whom to wake, now that the engine was let go.

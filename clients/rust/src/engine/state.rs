@@ -8,8 +8,8 @@ use bytes::Bytes;
 use crate::error::{Error, Status};
 use crate::frame::Kind;
 
-/// Names an open that waits for its slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Names an open that waits for its slot, or another wait for the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ticket(pub(super) u64);
 
 /// An opener's last word.

@@ -7,10 +7,14 @@ use bytes::Bytes;
 use super::state::{Last, Own, Read};
 use super::{Engine, Job, check_metadata};
 use crate::error::{Code, Error, Status};
-use crate::frame::{Kind, MAX_TOTAL};
+use crate::frame::{HEADER, Kind, MAX_TOTAL};
 
-/// A writer waits while so many of its bytes wait for the transport, whatever its credit.
+/// A writer waits while so many of its bytes, headers included, wait for the
+/// transport, whatever its credit.
 const ROOM: usize = 64 * 1024;
+/// The most items that are granted ahead of those taken: empty ones cost no bytes
+/// of credit, but they take memory.
+const AHEAD: u64 = 1 << 16;
 
 impl Engine {
     // ---- own streams: the opener's side
@@ -92,7 +96,7 @@ impl Engine {
         }
         s.sent += 1;
         s.sent_bytes += len;
-        s.unsent += item.len();
+        s.unsent += HEADER + item.len();
         s.queue.push_back(item.clone());
         self.speak(number);
         Ok(true)
@@ -172,8 +176,8 @@ impl Engine {
         }
     }
 
-    /// The answer's number, once it is there.
-    pub(crate) fn poll_answer(&mut self, call: u32, waker: &Waker) -> Option<Result<u32, Error>> {
+    /// The answer's number and metadata, once it is there.
+    pub(crate) fn poll_answer(&mut self, call: u32, waker: &Waker) -> Option<Result<(u32, Bytes), Error>> {
         let loss = self.loss();
         let Some(s) = self.own.get_mut(&call) else { return Some(Err(Error::Ended)) };
         if s.given_up || s.answer_taken {
@@ -182,7 +186,7 @@ impl Engine {
         match (s.answer, &s.closed, loss) {
             (Some(answer), _, _) => {
                 s.answer_taken = true;
-                Some(Ok(answer))
+                Some(Ok((answer, self.describe(answer).1)))
             }
             (None, Some(status), _) => Some(Err(Error::Closed(status.clone()))),
             (None, None, Some(error)) => Some(Err(error)),
@@ -311,7 +315,10 @@ impl Engine {
             return;
         }
         let ahead = if s.reading { prefetch } else { 0 };
-        let items = s.plan_items.max(s.wanted).max(s.taken + ahead);
+        // More than is granted ahead is granted in steps, each worth a frame.
+        let reach = (s.taken + AHEAD) / (AHEAD / 2) * (AHEAD / 2);
+        let wanted = s.wanted.min(reach);
+        let items = s.plan_items.max(wanted).max(s.taken + ahead);
         let outstanding = items - s.taken;
         if outstanding == 0 {
             return;
@@ -319,7 +326,7 @@ impl Engine {
         // No more bytes than items can use, and never less than the longest one.
         let bytes = s.taken_bytes + outstanding.saturating_mul(max_item).min(window);
         let bytes = bytes.max(s.plan_bytes);
-        let asked = s.wanted > s.plan_items;
+        let asked = wanted > s.plan_items;
         let no_room = s.plan_bytes < s.taken_bytes + max_item;
         let half_used = items - s.plan_items > prefetch / 2 || bytes - s.plan_bytes > window / 2;
         if asked || no_room || half_used {

@@ -22,11 +22,15 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::handshakes::in_time;
 use super::watched::Watched;
 use super::{Ending, MessageReader, MessageWriter, Progress, RecvError};
+use crate::frame::MAX_ITEM;
 use crate::options::Options;
 use crate::session::Session;
 
 const SUBPROTOCOL: &str = "omni.1";
 const HEADER: &str = "Sec-WebSocket-Protocol";
+/// The most bytes that may wait to be written: room for the longest message of ours, and
+/// some for the library's answers to PINGs, with which it waits for nobody.
+const UNSENT: usize = MAX_ITEM as usize + 1024 * 1024;
 
 /// The receiving half of a WebSocket.
 pub struct WsReader<S> {
@@ -126,7 +130,7 @@ where
 
 fn config(options: &Options) -> WebSocketConfig {
     let limit = Some(options.message_limit());
-    WebSocketConfig::default().max_message_size(limit).max_frame_size(limit)
+    WebSocketConfig::default().max_message_size(limit).max_frame_size(limit).max_write_buffer_size(UNSENT)
 }
 
 fn over_websocket<S>(socket: WebSocketStream<Watched<S>>, options: Options) -> Session
