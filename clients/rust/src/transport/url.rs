@@ -174,6 +174,25 @@ where
 }
 
 pub(super) fn unknown(url: &str) -> io::Error {
-    let text = format!("{url:?}: not a URL of a transport that is built in");
-    io::Error::new(io::ErrorKind::InvalidInput, text)
+    let (scheme, _) = url.split_once("://").unwrap_or_default();
+    let why = match scheme {
+        "ws" if !cfg!(feature = "websocket") => "needs the feature \"websocket\"",
+        "tls" if !cfg!(feature = "tls") => "needs the feature \"tls\"",
+        "wss" => "needs the features \"websocket\" and \"tls\"",
+        _ => "is not a URL of tcp://, unix:, ws://, tls:// or wss://",
+    };
+    io::Error::new(io::ErrorKind::InvalidInput, format!("{url:?} {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unknown;
+
+    #[test]
+    fn a_missing_feature_is_named() {
+        assert!(unknown("127.0.0.1:7000").to_string().contains("tcp://"));
+        assert!(unknown("wss://host/").to_string().contains("features"));
+        #[cfg(not(feature = "websocket"))]
+        assert!(unknown("ws://host/").to_string().contains("\"websocket\""));
+    }
 }

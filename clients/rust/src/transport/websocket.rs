@@ -194,6 +194,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MessageWriter for WsWri
 fn io_error(error: Error) -> io::Error {
     match error {
         Error::Io(error) => error,
+        Error::Http(answer) => {
+            io::Error::other(format!("no WebSocket there: HTTP status {}", answer.status()))
+        }
         error => io::Error::other(error),
     }
 }
