@@ -14,6 +14,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"omnistreams.dev/mux"
 	"omnistreams.dev/omni"
@@ -49,8 +50,8 @@ func (s *webSession) list(ctx context.Context, in *mux.Incoming) error {
 	}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() {
-			continue
+		if err != nil || !info.Mode().IsRegular() || checkName(e.Name()) != nil || !utf8.ValidString(e.Name()) {
+			continue // the page could not ask for it
 		}
 		if err := out.Write(ctx, encode(webFile{e.Name(), info.Size()})); err != nil {
 			return err

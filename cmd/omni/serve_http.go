@@ -28,6 +28,7 @@ var page embed.FS
 
 const (
 	webSessions  = 32               // pages at a time
+	webConns     = 256              // connections at a time, theirs and those that load a page
 	webTimeout   = 30 * time.Second // of one request; a WebSocket is free of it
 	pageIsStrict = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 )
@@ -63,7 +64,7 @@ func (s *webServer) serve(ctx context.Context, l net.Listener) {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		_ = srv.Serve(l) // ends by Shutdown
+		_ = srv.Serve(newLimitedListener(l, webConns)) // ends by Shutdown
 	}()
 	<-ctx.Done()
 	for range cap(s.slots) { // the sessions drain by ctx; nobody gets a new one

@@ -18,7 +18,8 @@ import (
 // ends by itself.
 type lane struct {
 	id   uint32
-	up   bool // the page writes
+	up   bool  // the page writes
+	size int64 // of its items, in bytes; 0 for a file's
 	pace *pace
 
 	once sync.Once
@@ -136,6 +137,10 @@ func (l *lane) read(ctx context.Context, items *omni.Producer[[]byte], out *omni
 // made good.
 const paceSlack = 50 * time.Millisecond
 
+// paceMost is the longest time from one turn to the next: more is no
+// time.Duration in the end.
+const paceMost = 1000 * time.Hour
+
 // pace is how fast something may go on, in times a second. It is 0 for not at
 // all and below 0 for as fast as it can.
 type pace struct {
@@ -172,7 +177,7 @@ func (p *pace) next() (ok bool, in time.Duration, changed <-chan struct{}) {
 	if earliest := now.Add(-paceSlack); p.due.Before(earliest) {
 		p.due = earliest
 	}
-	p.due = p.due.Add(time.Duration(float64(time.Second) / min(p.rate, 1e9)))
+	p.due = p.due.Add(time.Duration(min(float64(time.Second)/min(p.rate, 1e9), float64(paceMost))))
 	return true, 0, nil
 }
 

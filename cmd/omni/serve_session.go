@@ -22,6 +22,12 @@ type webSession struct {
 
 	mu    sync.Mutex
 	lanes map[uint32]*lane // that live, by the page's number
+
+	looked struct { // the state as it was lately, encoded
+		sync.Mutex
+		at    time.Time
+		state []byte
+	}
 }
 
 // webHello is this side's metadata of HELLO.
@@ -97,6 +103,9 @@ func (s *webSession) enter(req webRequest) *lane {
 	}
 	up := req.Up || req.Name == "upload"
 	l := &lane{id: req.ID, up: up, pace: newPace(req.Rate), stop: make(chan struct{})}
+	if req.Name == "lane" {
+		l.size = req.Size
+	}
 	s.lanes[req.ID] = l
 	return l
 }
@@ -189,6 +198,7 @@ type laneState struct {
 	ID      uint32  `json:"id"`
 	Stream  uint32  `json:"stream"` // its number, in the space of the side that writes
 	Granted uint64  `json:"granted"`
+	Room    uint64  `json:"room"`  // items that there is credit for, in items and in bytes
 	Moved   uint64  `json:"moved"` // written, or received if the page writes
 	Taken   uint64  `json:"taken"` // read, if the page writes
 	Bytes   uint64  `json:"bytes"`
@@ -215,7 +225,7 @@ func (s *webSession) watch(ctx context.Context, in *mux.Incoming) error {
 				return err
 			}
 		}
-		if err := out.Write(ctx, encode(s.state(ping))); err != nil {
+		if err := out.Write(ctx, s.look(ping)); err != nil {
 			return err
 		}
 		select {
@@ -226,6 +236,17 @@ func (s *webSession) watch(ctx context.Context, in *mux.Incoming) error {
 			return out.Err()
 		}
 	}
+}
+
+// look is the state, taken anew if that was some time ago: however many watch,
+// it costs no more.
+func (s *webSession) look(ping time.Duration) []byte {
+	s.looked.Lock()
+	defer s.looked.Unlock()
+	if now := time.Now(); now.Sub(s.looked.at) > watchEvery/2 {
+		s.looked.at, s.looked.state = now, encode(s.state(ping))
+	}
+	return s.looked.state
 }
 
 // state is the session now.
@@ -249,11 +270,16 @@ func (s *webSession) state(ping time.Duration) webState {
 			id = req.ID
 		}
 		// The items of a lane go one way; the other is there too.
-		if l := s.named(id); l == nil || l.up == st.Opened {
+		l := s.named(id)
+		if l == nil || l.up == st.Opened {
 			continue
 		}
+		room := st.Items.Granted - st.Items.Moved
+		if l.size > 0 {
+			room = min(room, (st.Bytes.Granted-st.Bytes.Moved)/uint64(l.size))
+		}
 		state.Lanes = append(state.Lanes, laneState{
-			ID: id, Stream: st.Number, Granted: st.Items.Granted, Moved: st.Items.Moved, Taken: st.Items.Taken,
+			ID: id, Stream: st.Number, Granted: st.Items.Granted, Room: room, Moved: st.Items.Moved, Taken: st.Items.Taken,
 			Bytes: st.Bytes.Moved, Waits: st.Waits, Stuck: st.Stuck, Since: st.Since.Seconds(),
 		})
 	}

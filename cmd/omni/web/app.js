@@ -11,6 +11,7 @@ import { tapped } from "./tap.js";
 
 // Few items ahead, so that they can be seen, and bytes for as many.
 const PREFETCH = 32, MAX_ITEM = 1 << 16, WINDOW = PREFETCH * MAX_ITEM;
+const LATE = 500; // ms for a call to go out
 
 const FIRST = [
   { rate: 100, size: 1024 },
@@ -60,11 +61,22 @@ async function connect() {
   try {
     peer = await session.ready;
   } catch {
-    return; // over tells of it
+    const answer = await fetch("streams").catch(() => {}); // a WebSocket does not say why it was turned down
+    if (answer?.status == 503 && !to) tell("lost", await answer.text());
+    return; // over tells of the rest
   }
+  /** Makes a call; says so where it can be read if that has to wait for another stream to end. */
+  const call = async (metadata, options, word) => {
+    const late = setTimeout(() => write(word, `waiting for one of ${count(peer.streams)} streams`), LATE);
+    try {
+      return await session.call(metadata, options);
+    } finally {
+      clearTimeout(late);
+    }
+  };
   const orders = json(await session.open({ name: "control" })).writable.getWriter();
   orders.closed.catch(() => {}); // it ends with the session
-  to = { session, id: () => ++last, order: (o) => orders.write(o).catch(() => {}) };
+  to = { session, id: () => ++last, order: (o) => orders.write(o).catch(() => {}), call };
   tell("open", "connected");
   down.clear();
   up.clear();
@@ -107,7 +119,7 @@ async function watch(session) {
 function draw() {
   drawn = 0;
   if (!to) return;
-  for (const lane of lanes) lane.draw(PREFETCH);
+  for (const lane of lanes) lane.draw();
   for (const transfer of files.running) transfer.draw();
   write(byId("sum-streams"), count(seen.streams));
   write(byId("sum-down"), `${size(seen.stats.bytes_sent)}, ${size(down.perSecond)}/s`);

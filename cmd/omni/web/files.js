@@ -85,7 +85,8 @@ export class Files {
 
   async #download({ dataset: { file, name, size } }) {
     const save = await target(name);
-    if (!save || !this.#to) return;
+    if (!save) return;
+    if (!this.#to) return save.drop(new Error("the session is over")); // it ended while a place was chosen
     const what = { file, size: +size };
     this.#run(new Download(this.#list, name, what, save, (t) => this.#over(t)));
   }

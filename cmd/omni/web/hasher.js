@@ -1,17 +1,21 @@
 // The SHA-256 of what is given away piece by piece, from a worker.
 
-const AHEAD = 4; // pieces that may wait for it
+const PIECE = 1 << 20, PIECES = 3; // of memory, in bytes: one is filled, one is sent, one is hashed
 
 export class Hasher {
   #worker = new Worker(new URL("hash-worker.js", import.meta.url), { type: "module" });
-  #waiting = 0; // messages without an answer
+  // Used again and again: memory that is given to the worker for good stays
+  // until its collector runs, long after so much is there that it shows.
+  #free = Array.from({ length: PIECES }, () => new ArrayBuffer(PIECE));
+  #sum;
   #error;
   #wake = () => {};
 
   constructor() {
     this.#worker.onmessage = ({ data }) => {
-      this.#waiting--;
-      this.#wake(data);
+      if (data.length) this.#sum = data;
+      else this.#free.push(data);
+      this.#wake();
     };
     this.#worker.onerror = (e) => {
       this.#error = new Error(`hashing failed: ${e.message}`);
@@ -19,35 +23,35 @@ export class Hasher {
     };
   }
 
-  /** Takes a piece, whose memory is gone then. Is kept when there is room for the next. */
-  async add(piece) {
-    this.#post(piece, [piece.buffer]);
-    while (this.#waiting >= AHEAD) await this.#answer();
+  /** Memory for a piece, as soon as there is some. Only one may wait at a time. */
+  space() {
+    return this.#until(() => this.#free.pop());
+  }
+
+  /** Takes a piece with its memory, which came from space. */
+  add(piece) {
+    this.#worker.postMessage(piece, [piece.buffer]);
   }
 
   /** The 32 bytes. */
-  async digest() {
-    this.#post();
-    let sum;
-    while (this.#waiting) sum = await this.#answer();
-    return sum;
+  digest() {
+    this.#worker.postMessage(undefined);
+    return this.#until(() => this.#sum);
   }
 
   /** Ends the worker. */
   close() {
     this.#worker.terminate();
+    this.#error ??= new Error("hashing has ended");
+    this.#wake();
   }
 
-  #post(piece, given = []) {
-    this.#waiting++;
-    this.#worker.postMessage(piece, given);
-  }
-
-  async #answer() {
-    if (!this.#error) {
-      const data = await new Promise((resolve) => this.#wake = resolve);
-      if (!this.#error) return data;
+  async #until(found) {
+    for (;;) {
+      if (this.#error) throw this.#error;
+      const what = found();
+      if (what) return what;
+      await new Promise((resolve) => this.#wake = resolve);
     }
-    throw this.#error;
   }
 }

@@ -18,7 +18,7 @@ const list = document.getElementById("lanes");
 
 /** One row, and its stream. */
 export class Lane {
-  #to; // where it is open: { session, order(o), id() }
+  #to; // where it is open: { session, order(o), id(), call(metadata, options, word) }
   #call;
   #leave; // ends the call before it is open
   #turns = new Pace(Infinity); // of the page: of its reader, or of what it has to write
@@ -28,6 +28,7 @@ export class Lane {
   #rate = new Rate();
   #flow = new Rate();
   #said = false; // that it waits
+  #news = true; // whether it waits is worth saying: once for each change of the slider
 
   /** reads is how fast it is read, rate how fast written (below 0: as credit allows), in items a second. */
   constructor(number, { up = false, size = 1024, rate = 100, reads = Infinity }, removed) {
@@ -68,7 +69,7 @@ export class Lane {
       const next = this.row.nextElementSibling ?? this.row.previousElementSibling;
       this.row.remove();
       this.removed(this);
-      next?.querySelector("input").focus();
+      (next?.querySelector("input") ?? document.querySelector("#add button")).focus();
     });
   }
 
@@ -82,6 +83,7 @@ export class Lane {
   /** Sets how fast it is read, in items a second. */
   read(perSecond) {
     this.reads = perSecond;
+    this.#news = true;
     this.#tell();
     if (!this.up) this.#turns.set(perSecond);
     else if (this.state == "open") this.#to.order({ id: this.id, rate: perSecond == Infinity ? -1 : perSecond });
@@ -115,7 +117,7 @@ export class Lane {
     try {
       const rate = this.up ? this.reads == Infinity ? -1 : this.reads : this.rate;
       const metadata = { name: "lane", id, label: `lane ${this.number}`, up: this.up, size: this.size, rate };
-      const call = this.#call = await to.session.call(metadata, this.#leave = new AbortController());
+      const call = this.#call = await to.call(metadata, this.#leave = new AbortController(), this.parts.word);
       if (!this.up) await call.end();
       await call.answer.opened;
       this.#set("open");
@@ -188,9 +190,10 @@ export class Lane {
     const p = this.parts, open = this.isOpen, row = this.row;
     row.dataset.state = state;
     row.dataset.waits = "";
+    const next = state == "lost" ? p.remove : p.reopen;
     show(p.reopen, !open && state != "lost" && state != "new", p.cancel);
-    show(p.cancel, open, p.reopen);
-    show(p.fail, open, p.reopen);
+    show(p.cancel, open, next);
+    show(p.fail, open, next);
     show(p.remove, !open, p.cancel);
     write(p.end, why);
     write(p.word, `${state == "lost" ? "lost with the session" : state}${state == "failed" ? ":" : ""}`);
@@ -207,17 +210,18 @@ export class Lane {
   see(figures, now) {
     this.#rate.add(now, figures.moved);
     this.#flow.add(now, figures.bytes);
+    // What the server has written and the page has taken are counted as of the same place in
+    // the connection: later the page would have taken more.
+    figures.taken = this.up ? figures.taken : Math.min(this.items, figures.moved);
     this.spark.push(this.#rate.perSecond);
     figures.moves = figures.moved != this.#seen?.moved;
     this.#seen = figures;
   }
 
-  draw(window) {
+  draw() {
     if (this.state != "open" || !this.#seen) return;
-    const { parts: p, row } = this, { granted, moved, taken, stream } = this.#seen;
-    // Of what the page reads the server knows what was granted and what it wrote.
-    const all = this.up ? granted - taken : window;
-    const used = this.up ? moved - taken : Math.max(0, all - (granted - moved));
+    const { parts: p, row } = this, { granted, room, moved, taken, stream } = this.#seen;
+    const used = moved - taken, all = used + room;
     p.fill.style.transform = `scaleX(${all ? Math.min(1, used / all) : 0})`;
     p.bar.setAttribute("aria-valuemax", all);
     p.bar.setAttribute("aria-valuenow", used);
@@ -229,8 +233,9 @@ export class Lane {
     const held = this.rate < 0 && used > all / 2;
     write(p.word, waits > 0 ? `waiting for credit ${seconds(waits)}` : held ? "writing as it is read" : "writing");
     FIGURES.forEach((figure, i) => row.dataset[figure] = [stream, granted, moved, this.items][i]);
-    if (waits > LONG != this.#said) {
+    if (this.#news && waits > LONG != this.#said) {
       this.#said = !this.#said;
+      this.#news = false;
       announce(`Lane ${this.number}: the writer ${this.#said ? "waits for credit" : "goes on"}`);
     }
     this.spark.draw();
@@ -238,11 +243,12 @@ export class Lane {
 
   /** How long the writer has waited for credit, in seconds; 0 if it has not. */
   #waits() {
+    const { waits, stuck, since, moves, moved, room } = this.#seen;
     if (this.up) {
-      const since = this.#asked && (performance.now() - this.#asked) / 1000;
+      // With room left at the server, or items on their way, it is the connection that is slow.
+      const since = this.#asked && room == 0 && moved == this.items && (performance.now() - this.#asked) / 1000;
       return since > SHORT ? since : 0;
     }
-    const { waits, stuck, since, moves } = this.#seen;
     return stuck && !moves && since > SHORT && waits == "the peer's reader" ? since : 0;
   }
 }

@@ -20,6 +20,8 @@ class Transfer {
   paused = false;
   turns = new Pace(Infinity);
   moved = 0;
+  opening = new AbortController(); // ends the call before it is open
+  leave = (why) => this.opening.abort(why); // and afterwards
   #rate = new Rate();
   #seen; // the server's figures
   #ended;
@@ -89,7 +91,8 @@ class Transfer {
   }
 
   remove() {
-    const next = this.row.nextElementSibling?.querySelector("button:not([hidden])") ?? document.getElementById("file");
+    const next = this.row.nextElementSibling?.querySelector("button:not([hidden])") ??
+      document.querySelector("#file:enabled") ?? document.getElementById("connect");
     if (this.parts.save.href) URL.revokeObjectURL(this.parts.save.href);
     this.row.remove();
     next.focus();
@@ -146,8 +149,9 @@ export class Upload extends Transfer {
     this.file = file;
   }
 
-  async run({ session }) {
-    const { file, id } = this, call = await session.call({ name: "upload", id, label: file.name, file: file.name });
+  async run(to) {
+    const { file, id } = this, { word } = this.parts;
+    const call = await to.call({ name: "upload", id, label: file.name, file: file.name }, this.opening, word);
     this.leave = (why) => call.giveUp(why);
     const sum = hex(await send(call, file, this.turns, (n) => this.count(n)));
     const { value } = await call.answer.read();
@@ -156,8 +160,6 @@ export class Upload extends Transfer {
     if (receipt.sha256 != sum || receipt.bytes != file.size) throw new Error(`The server got something else: SHA-256 ${receipt.sha256}`);
     return `The server has ${size(receipt.bytes)}${receipt.file ? ` as ${receipt.file}` : ""}; SHA-256 ${sum} on both sides.`;
   }
-
-  leave() {}
 }
 
 /** A file that comes from the server. */
@@ -167,13 +169,13 @@ export class Download extends Transfer {
   /** what is { file } or { size }; save is where it goes. */
   constructor(list, name, what, save, ended) {
     super(list, name, `download, ${size(what.size)}`, what.size, ended);
-    Object.assign(this, { what, save });
+    Object.assign(this, { what, save, give: (why) => save.drop(why) });
   }
 
-  async run({ session }) {
-    const { what, id, save } = this, call = await session.call({ name: "download", id, label: this.name, ...what });
+  async run(to) {
+    const { what, id, save } = this, { word } = this.parts;
+    const call = await to.call({ name: "download", id, label: this.name, ...what }, this.opening, word);
     this.leave = (why) => call.answer.cancel(why);
-    this.give = (why) => save.drop(why);
     await call.end();
     this.bytes = JSON.parse(new TextDecoder().decode(await call.answer.opened)).size ?? 0;
     const sum = hex(await receive(call.answer, (piece) => save.write(piece), this.turns, (n) => this.count(n)));
@@ -187,6 +189,4 @@ export class Download extends Transfer {
     }
     return `${size(this.moved)}; SHA-256 ${sum}, as the server says.`;
   }
-
-  leave() {}
 }

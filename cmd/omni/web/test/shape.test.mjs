@@ -94,14 +94,18 @@ describe("the page's shape", { timeout: 120_000 }, () => {
   });
 
   for (const theme of ["light", "dark"]) {
-    test(`${theme}: what is written can be read, and fits 360 pixels`, async () => {
+    test(`${theme}: what is written can be read, and fits 320 pixels`, async () => {
       await page.selectOption("#theme", theme);
       await page.locator("#lanes > .lane:nth-child(3) input").fill("0");
       const fourth = page.locator("#lanes > .lane:nth-child(4)");
       if (await fourth.getAttribute("data-state") == "open") await fourth.locator(".fail").click();
       await page.locator("#lanes > .lane:nth-child(4)[data-state=failed]").waitFor();
       await page.locator('#lanes > .lane:nth-child(3)[data-waits="credit"]').waitFor();
-      for (const width of [1280, 800, 360]) {
+      const name = "long".repeat(50); // in one word
+      await page.setInputFiles("#file", { name, mimeType: "application/octet-stream", buffer: Buffer.from(name) });
+      await page.waitForFunction(() => document.querySelector(".transfer").dataset.state == "done");
+      await page.locator("#frames-of").focus(); // which fills in the streams that have names
+      for (const width of [1280, 800, 360, 320]) {
         await page.setViewportSize({ width, height: 800 });
         const [beyond, wide] = await page.evaluate((width) => [
           [...document.querySelectorAll("body *")].filter((node) => node.checkVisibility() && !node.closest(".unseen") &&

@@ -8,9 +8,9 @@ import { open, resident, scratch, serve } from "./page.mjs";
 
 const SIZE = 200e6, PIECE = 4e6; // bytes
 // Who keeps the file, or what was written of it, goes beyond by 200 MB. A heap
-// that is flat is far below. The processes go up and down by some 100 MB: buffers
-// that nobody has any more are collected when so much of them lies about.
-const HEAP_MOST = 32e6, RESIDENT_MOST = 170e6; // beyond the beginning
+// that is flat is far below. The processes go up and down by some 60 MB: messages
+// that were sent are collected when so much of them lies about.
+const HEAP_MOST = 32e6, RESIDENT_MOST = 120e6; // beyond the beginning
 
 /** Writes a file of random bytes, and returns its hash. */
 async function fill(path) {
