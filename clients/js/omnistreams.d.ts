@@ -17,6 +17,9 @@ export class OmniError extends Error {
   readonly lost: boolean;
 }
 
+/** Bytes that came, in memory of their own: Uint8Array<ArrayBuffer> where TypeScript tells the two kinds apart. */
+export type Bytes = ReturnType<Uint8Array["slice"]>;
+
 /** Bytes as they are; text in UTF-8. */
 export type Item = Uint8Array | ArrayBuffer | ArrayBufferView | string;
 
@@ -28,7 +31,7 @@ export interface WebSocketShape {
   binaryType: string;
   readonly readyState: number;
   readonly bufferedAmount: number;
-  send(data: Uint8Array): void;
+  send(data: Bytes): void;
   close(code?: number): void;
   addEventListener(event: any, listener: (event: any) => void): void;
 }
@@ -50,12 +53,15 @@ export interface SessionOptions {
   prefetch?: number;
   /** How many bytes are granted beyond those that were read, at least maxItem. Default 512 KiB, or twice maxItem. */
   window?: number;
-  /** How long a peer may be silent before it is asked for a sign of life, and again before it is given up. Default 15 s. */
+  /** How long a peer may be silent before it is asked for a sign of life, and again before it is given up. At least 1. Default 15 s. */
   keepAlive?: number;
 }
 
 export interface Signal {
-  /** Ends what was begun when it is aborted, with its reason. */
+  /**
+   * Ends what was begun when it is aborted: what waits fails with its reason, and so does reading the answer of a call;
+   * the peer is told (code 1, 7 if the reason is a TimeoutError, that of an OmniError, 6 otherwise).
+   */
   signal?: AbortSignal;
 }
 
@@ -69,7 +75,7 @@ export class Outgoing {
    * longer than the peer takes fails with code 4, and the stream goes on.
    */
   write(item: Item): Promise<void>;
-  /** Ends the stream behind what was written. */
+  /** Ends the stream behind what was written. Whether it arrived is told by `done`. */
   end(): Promise<void>;
   /** Breaks off: what was accepted still arrives, then the code and reason of an OmniError. */
   abort(reason?: unknown): void;
@@ -78,32 +84,32 @@ export class Outgoing {
 }
 
 /** What one side reads. Reading is what asks the writer for more. */
-export class Incoming implements AsyncIterable<Uint8Array> {
+export class Incoming implements AsyncIterable<Bytes> {
   protected constructor();
   /** It wants an answer: reply or refuse. */
   readonly isCall: boolean;
-  readonly metadata: Uint8Array;
+  readonly metadata: Bytes;
   /** Is kept with the metadata when the stream is there; that of an answer takes a while. */
-  readonly opened: Promise<Uint8Array>;
-  read(): Promise<{ value: Uint8Array; done: false } | { value: undefined; done: true }>;
-  /** Leaves: what comes is dropped, and the writer gets the code and reason of an OmniError. */
+  readonly opened: Promise<Bytes>;
+  read(): Promise<{ value: Bytes; done: false } | { value: undefined; done: true }>;
+  /** Leaves: what comes is dropped, reading is at its end, and the writer gets the code and reason of an OmniError. */
   cancel(reason?: unknown): void;
   /** Turns the stream down, or leaves a call without an answer. Text is the reason, with code 5. */
   refuse(reason?: string | Error): void;
   /** Opens the answer to a call. */
   reply(metadata?: Metadata): Outgoing;
   /** The same for pipes. Nothing is taken before it is read. */
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: ReadableStream<Bytes>;
   /** Leaving the loop cancels. */
-  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void>;
+  [Symbol.asyncIterator](): AsyncGenerator<Bytes, void, void>;
 }
 
 /** A question that goes out, and its answer that comes in. */
-export class Call extends Outgoing implements AsyncIterable<Uint8Array> {
+export class Call extends Outgoing implements AsyncIterable<Bytes> {
   readonly answer: Incoming;
   /** That of the answer. */
-  readonly readable: ReadableStream<Uint8Array>;
-  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void>;
+  readonly readable: ReadableStream<Bytes>;
+  [Symbol.asyncIterator](): AsyncGenerator<Bytes, void, void>;
   /** Aborts the question and cancels the answer. */
   giveUp(reason?: unknown): void;
 }
@@ -111,7 +117,7 @@ export class Call extends Outgoing implements AsyncIterable<Uint8Array> {
 export interface Peer {
   readonly maxItem: number;
   readonly streams: number;
-  readonly metadata: Uint8Array;
+  readonly metadata: Bytes;
 }
 
 /** One end of a connection. The two ends are equals: either opens streams to the other. */
@@ -131,13 +137,16 @@ export class Session implements AsyncIterable<Incoming> {
   /** Ends the session when the streams that live have ended; is what `closed` is. The signal cuts what still lives. */
   shutdown(options?: { reason?: string } & Signal): Promise<void>;
   /** Ends the session now. What lives is lost. */
-  close(error?: Error): Promise<void>;
+  close(error?: Error | string): Promise<void>;
 }
 
 /** A session over a new WebSocket; where there is no global one, say which. */
 export function connect(url: string | URL, options?: SessionOptions & { WebSocket?: new (url: any, protocol: any) => WebSocketShape }): Session;
 
-/** Passes on all that a stream brings: items, end, failure; and the other way what is asked for, and a cancel. */
+/**
+ * Passes on all that a stream brings: items, end, failure; and the other way what is asked for, and a cancel. Whoever
+ * cancels `from` meanwhile breaks `to` off. Is broken with what ended it, if that was no end.
+ */
 export function forward(from: Incoming, to: Outgoing): Promise<void>;
 
 /** The ends of a stream or call, as a pair of pipes of values. */
@@ -150,6 +159,6 @@ export function json<T = any, S extends Outgoing | Incoming = Call>(stream: S): 
 /** Items as text. */
 export function text<S extends Outgoing | Incoming>(stream: S): Values<S, string>;
 /** Bytes of any length, cut into items of at most `size`, by default 32 KiB. */
-export function bytes<S extends Outgoing | Incoming>(stream: S, size?: number): Values<S, Item, Uint8Array>;
+export function bytes<S extends Outgoing | Incoming>(stream: S, size?: number): Values<S, Item, Bytes>;
 /** All that a stream still brings, joined. */
-export function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array>;
+export function collect(stream: AsyncIterable<Uint8Array>): Promise<Bytes>;

@@ -54,7 +54,7 @@ export class OmniError extends Error {
 
   constructor(code, reason = "", more) {
     super(`${reason || "broken off"} (code ${code})`, more);
-    assign(this, more, { code, reason });
+    assign(this, more, { code: code >>> 0, reason }); // on the wire it is a u32
   }
 }
 
@@ -72,7 +72,7 @@ const shuttingDown = () => new OmniError(SHUTTING_DOWN, "shutting down");
 const wireError = (e, code = CANCELED) => {
   if (e instanceof OmniError) return [e.code, e.reason];
   if (typeof e == "string") return [code, e];
-  return [e ? { AbortError: CANCELED, TimeoutError: TIMED_OUT }[e.name] ?? INTERNAL : CANCELED];
+  return [e ? { AbortError: CANCELED, TimeoutError: TIMED_OUT }[e.name] ?? INTERNAL : code];
 };
 
 // ---------------------------------------------------------------- frames
@@ -96,6 +96,7 @@ const FORMS = [
 
 const utf8 = new TextEncoder();
 const plain = new TextDecoder("utf-8", { ignoreBOM: true }); // a leading U+FEFF is part of the text
+const toText = (bytes) => plain.decode(bytes);
 const none = new Bytes(0);
 
 /** The bytes of a number. What is set in a Uint8Array is cut to its lowest 8 bits. */
@@ -119,12 +120,12 @@ const join = (parts) => {
 /** A reason in bytes, cut after the last whole rune that fits: encodeInto writes no other. */
 const cut = (reason) => {
   const space = new Bytes(REASON);
-  return space.subarray(0, utf8.encodeInto(reason, space).written);
+  return space.subarray(0, utf8.encodeInto(reason + "", space).written);
 };
 
 /** A frame in two parts: header and numbers, and the rest. */
 export const encode = (type, stream, rest, ...numbers) => {
-  const body = typeof rest == "string" ? cut(rest) : rest;
+  const body = rest instanceof Bytes ? rest : cut(rest);
   const fields = numbers.flatMap((n, i) => big(n, FORMS[type][0][i]));
   return [[type, ...big(stream, 4), ...big(fields.length + body.length, 4), ...fields], body];
 };
@@ -155,12 +156,14 @@ export function* decode(message, maxItem, first) {
     if (left < 0 || (left && !most)) fault(type ? 0 : 1, "wrong length");
     if (type == DATA && size > maxItem) fault(4, "item too long", TOO_LARGE);
     if (left > most) fault(9, "too long", TOO_LARGE);
-    if (type == HELLO && longest > 2 ** 24) fault(1, "bad hello");
-    if (type == HELLO && items && bytes < longest) fault(3, "items without bytes");
+    if (type == HELLO) {
+      if (longest > 2 ** 24) fault(1, "bad hello");
+      if (items && bytes < longest) fault(3, "items without bytes");
+    }
     if (type == OPEN && (a > ANSWER || (a == ANSWER) == !b)) fault(0, "bad kind or answers");
     if (type == REQUEST && max(a, b) >= 2 ** 53) fault(2, "total too large");
     const rest = message.slice(at, at = end);
-    yield [type, stream, type == FAIL || type == CLOSE ? plain.decode(rest) : rest, ...numbers];
+    yield [type, stream, type == FAIL || type == CLOSE ? toText(rest) : rest, ...numbers];
   }
 }
 
@@ -180,19 +183,19 @@ const promised = () => {
 
 /** Promises that wait in line: each is kept with the value of `next`, as soon as that gives one: [value]. */
 const line = (next) => {
-  const waits = new Set();
+  const waits = new Map();
   return {
     /** Joins the line; `item` is what next is given. */
     _wait(item) {
-      const p = assign(promised(), { _item: item });
-      waits.add(p);
+      const p = promised();
+      waits.set(p, item);
       return p;
     },
 
     _serve() {
-      for (const p of waits) {
+      for (const [p, item] of waits) {
         try {
-          const found = next(p._item);
+          const found = next(item);
           if (!found) return;
           p._resolve(found[0]);
         } catch (e) {
@@ -231,8 +234,8 @@ const toMetadata = (value) => {
   return bytes;
 };
 
-/** A pipe into a stream: `encode` gives the items of a value. */
-const sink = (stream, encode) => new WritableStream({
+/** A pipe into a stream: `encode` gives the items of a value, which is one itself if there is no encode. */
+const sink = (stream, encode = (item) => [item]) => new WritableStream({
   start(controller) {
     stream.done.catch((e) => controller.error(e));
     watch(controller.signal, (e) => stream.abort(e));
@@ -249,7 +252,7 @@ const sink = (stream, encode) => new WritableStream({
 });
 
 /** A pipe out of a stream, from which nothing is taken before it is read: `decode` gives the value of an item. */
-const source = (stream, decode) => new ReadableStream({
+const source = (stream, decode = (item) => item) => new ReadableStream({
   async pull(controller) {
     try {
       const { value, done } = await stream.read();
@@ -326,7 +329,7 @@ export class Outgoing extends Half {
 
   /** The same for pipes. Its writer's `ready` waits for credit. */
   get writable() {
-    return this._writable ??= sink(this, (item) => [item]);
+    return this._writable ??= sink(this);
   }
 }
 
@@ -337,11 +340,11 @@ export class Call extends Outgoing {
   }
 
   get readable() {
-    return this.answer.readable;
+    return this._answer.readable;
   }
 
   [ITERATE]() {
-    return this.answer[ITERATE]();
+    return this._answer[ITERATE]();
   }
 }
 
@@ -365,7 +368,7 @@ export class Incoming extends Half {
   }
 
   /** Turns the stream down, or leaves a call without an answer. */
-  refuse(reason = "") {
+  refuse(reason) {
     this._leave(wireError(reason, REFUSED), !this._answer);
   }
 
@@ -382,7 +385,7 @@ export class Incoming extends Half {
 
   /** The same for pipes. Nothing is taken before it is read. */
   get readable() {
-    return this._readable ??= source(this, (item) => item);
+    return this._readable ??= source(this);
   }
 
   /** for await: leaving the loop cancels. */
@@ -398,7 +401,7 @@ export class Incoming extends Half {
 // ---------------------------------------------------------------- connections
 //
 // Each gives the session whole messages, by receive(bytes), and takes whole messages.
-// gone(cause) says that it is over. _send's promise is kept when more may be sent;
+// gone(cause) says that it is over, alive() that a part of a message came. _send's promise is kept when more may be sent;
 // reading never waits for it (rule 11).
 
 /** Anything in the shape of a browser's WebSocket: each message is one of its own. */
@@ -430,13 +433,12 @@ const overWebSocket = (socket, receive, gone) => {
 };
 
 /** A duplex stream of bytes: each message comes behind its length, u32. */
-const overBytes = ({ readable, writable }, receive, gone, limit) => {
+const overBytes = ({ readable, writable }, receive, gone, limit, alive) => {
   const reader = readable.getReader(), writer = writable.getWriter();
   const cancel = () => reader.cancel().catch(ignore);
   const connection = {
-    _partial: false, // a message has begun
     _send: (message) => writer.write(message),
-    _close: () => writer.close().catch(ignore).then(cancel), // what was sent goes out first
+    _close: () => writer.close().then(cancel, cancel), // what was sent goes out first
     _kill() {
       writer.abort().catch(ignore);
       cancel();
@@ -455,13 +457,14 @@ const overBytes = ({ readable, writable }, receive, gone, limit) => {
       bytes.set(piece, at);
       at += piece.length;
       chunk = chunk.subarray(piece.length);
-      connection._partial = true;
+      connection._partial = true; // a message has begun
+      if (at < n) alive();
     }
     return bytes;
   };
   const read = async () => {
     for (;;) {
-      const length = new DataView((await take(4)).buffer).getUint32();
+      const length = (await take(4)).reduce((n, byte) => n * 256 + byte);
       if (length > limit) {
         receive({ length }); // is all that it takes to be too long
         for (;;) await take(MESSAGE); // and drop it
@@ -489,7 +492,7 @@ const overBytes = ({ readable, writable }, receive, gone, limit) => {
 // before its OPEN comes.
 
 const dead = (s) => s._said && s._closed;
-const unanswered = (s) => s._kind == CALL && !s._closed && !s._answer?._number;
+const unanswered = (s) => s?._kind == CALL && !s._closed && !s._answer?._number;
 
 /** Calls f once everything that can be done at once was done, so that one message takes it all. */
 const later = globalThis.setImmediate ?? ((f) => {
@@ -506,15 +509,16 @@ function createSession(socket, {
   metadata, maxItem = 262144, maxStreams = 128, prefetch = 256, window = max(524288, 2 * maxItem), keepAlive = 15, first: next = 1,
 } = {}) {
   const inRange = maxItem >= 0 && maxItem <= 2 ** 24 && window >= maxItem && window < WORD &&
-    prefetch >= 0 && prefetch <= AHEAD && maxStreams >= 0 && maxStreams < WORD;
+    prefetch >= 0 && prefetch <= AHEAD && maxStreams >= 0 && maxStreams < WORD && keepAlive >= 1;
   if (!inRange) throw new RangeError("option out of range");
   const limit = max(MESSAGE, HEADER + maxItem); // of a message that comes, in bytes
   const startBytes = prefetch && window; // granted when a stream begins
   let peer; // the peer's HELLO
   let peerNext = 1; // the number of the peer's next stream
-  const own = assign(new Map(), { _slots: 0 }); // streams that live, by number, and how many of the peer's slots they take
-  const theirs = assign(new Map(), { _slots: 0 });
-  const waiting = new Set(); // streams without a slot, or whose OPEN waits for its turn: these are admitted
+  const own = new Map(), theirs = new Map(); // streams that live, by number
+  own._slots = theirs._slots = 0; // how many slots they take
+  const waiting = new Set(); // streams without a slot
+  const opening = new Set(); // streams with a slot, or without need of one, whose OPEN waits for its turn
   const sending = new Set(); // streams with items or a last word to send
   const replies = new Set(); // streams with REQUEST or CLOSE to send
   let parts = [], size = 0; // of the next message
@@ -541,14 +545,14 @@ function createSession(socket, {
   const lost = () => new OmniError(INTERNAL, "session lost" + (error ? ": " + error.reason : ""), { lost: true, cause: error });
 
   /** Every stream that lives or is about to. */
-  const all = () => [...own.values(), ...theirs.values(), ...waiting];
+  const all = () => [...own.values(), ...theirs.values(), ...waiting, ...opening];
 
   /** Forgets a stream if it is dead. A call and its answer hold one slot together. */
   const settle = (s) => {
     if (!dead(s)) return;
     s._side.delete(s._number);
-    const call = s._call ?? s, answer = call._answer;
-    if (!dead(call) || (answer && !dead(answer))) return;
+    const call = s._call ?? s;
+    if (!dead(call) || !dead(call._answer ?? call)) return;
     call._side._slots--;
     call._over();
     step();
@@ -579,19 +583,22 @@ function createSession(socket, {
   /** Lets those in that have a slot, and fails those that will get none. */
   const step = () => {
     for (const out of waiting) {
-      const why = openError(out), slot = out._kind != ANSWER;
-      if (why) {
-        waiting.delete(out);
-        lose(out, why);
-      } else if (peer && !out._admitted && (!slot || own._slots < peer.streams)) {
-        if (slot) own._slots++;
-        out._admitted = true;
-        out._items = peer._items;
-        out._bytes = peer._bytes;
-        out.opened._resolve();
-      }
+      if (!(peer && own._slots < peer.streams) && !openError(out)) break; // those behind it wait, too
+      waiting.delete(out);
+      admit(out);
     }
     kick();
+  };
+
+  /** Lets a stream in, if there is no reason against it. */
+  const admit = (out) => {
+    const why = openError(out);
+    if (why) return lose(out, why);
+    if (!out._call) own._slots++;
+    out._items = peer._items;
+    out._bytes = peer._bytes;
+    opening.add(out);
+    out.opened._resolve();
   };
 
   // ---- the writer's half: _last is the code and reason of END or FAIL, which may still wait
@@ -602,18 +609,18 @@ function createSession(socket, {
       _session: ops, _side: own, _kind: kind, _call: call, _metadata: toMetadata(metadata),
     });
     if (kind == CALL) out._answer = newIn(ANSWER, out);
-    waiting.add(out);
     if (call) {
       call._answer = out;
-      step();
-    }
+      admit(out);
+      kick();
+    } else waiting.add(out);
     return out;
   };
 
   const openError = (out) => {
     if (over) return lost();
     if (next == WORD) return new OmniError(NO_CREDIT, "out of numbers");
-    if (out._admitted || out._kind == ANSWER) return;
+    if (out._call) return;
     if (heardClose) return heardClose;
     if (draining || saidEnd || (heardEnd && out._kind == CALL)) return shuttingDown();
   };
@@ -637,8 +644,7 @@ function createSession(socket, {
   const end = (out, code, reason) => {
     if (!out._error && !out._last) {
       out._last = [code, reason];
-      if (out._admitted) sending.add(out);
-      else waiting.delete(out); // nobody knows of it
+      if (!waiting.delete(out)) sending.add(out); // who waits for a slot is known to nobody
       if (code >= 0) finish(out, new OmniError(code, reason));
     }
     return [];
@@ -664,7 +670,8 @@ function createSession(socket, {
       if (!s._closing && !s._said) return ask(s, s._moved + (prefetch || 1));
       leave(s, 0);
       const why = s._error ?? s._said?._error;
-      if (why && !s._closing[0]) throw why; // it did not leave before
+      if (s._closing[0]) s._call?._signal?.throwIfAborted(); // it left before
+      else if (why) throw why;
     }
     return [{ value, done: !value }];
   };
@@ -709,7 +716,7 @@ function createSession(socket, {
       lose(s, lost());
       (s._call ?? s)._over();
     }
-    ready._reject(why ?? shuttingDown());
+    ready._reject(why);
     accepts._serve();
     deadline = setTimeout(drop, why ? LINGER : GOODBYE);
     kick();
@@ -728,7 +735,7 @@ function createSession(socket, {
       if (heardEnd) fault(12, "open after end");
       if (stream != peerNext) fault(0, "stream number out of turn");
       const call = own.get(answers);
-      if (kind == ANSWER && !(call && unanswered(call))) fault(6, "no such call to answer");
+      if (kind == ANSWER && !unanswered(call)) fault(6, "no such call to answer");
       if (!call && theirs._slots++ >= maxStreams) fault(5, "too many streams", NO_CREDIT);
       const s = call?._answer ?? newIn(kind);
       peerNext++;
@@ -781,12 +788,11 @@ function createSession(socket, {
         heardClose = remote(code || SHUTTING_DOWN, reason);
         return accepts._serve();
       }
-      const out = writing(stream), why = code ? remote(code, reason) : undefined, noAnswer = unanswered(out);
+      const out = writing(stream), why = code && remote(code, reason), noAnswer = unanswered(out);
       if (!code && (!out._said || noAnswer)) fault(7, "close 0 too early");
       out._closed = true;
       if (!out._said) { // drop what is not wanted any more; FAIL is the answer
         out._queue = [];
-        out._queued = 0;
         out._last = [code];
         sending.add(out);
       }
@@ -867,11 +873,10 @@ function createSession(socket, {
     if (!fits()) return;
     if (pong) give(PONG, 0, none, ...pong);
     if (pingDue) give(PING, 0, none, 0, pingDue);
-    pong = pingDue = undefined;
-    for (const out of waiting) {
+    pong = pingDue = 0;
+    for (const out of opening) {
       if (!fits()) return;
-      if (!out._admitted) continue;
-      waiting.delete(out);
+      opening.delete(out);
       own.set(out._number = next++, out);
       give(OPEN, out._number, out._metadata, out._kind, out._call?._number ?? 0);
       if (out._call) replies.add(out._call); // its CLOSE may go now
@@ -879,6 +884,8 @@ function createSession(socket, {
       for (const s of theirs.values()) { // what was not answered cannot be any more (rule 13)
         if (unanswered(s)) leave(s, REFUSED, "out of numbers", true);
       }
+      opening.forEach(admit); // none of them is
+      opening.clear();
       step();
     }
     for (const s of replies) {
@@ -983,9 +990,9 @@ function createSession(socket, {
 
   /** Looks for what is late. Seconds are counted, so a machine that slept finds nothing late at once. */
   const tick = () => {
-    coming = connection._partial ? coming + 1 : 0;
-    silent = coming ? 0 : silent + 1;
-    going = flushing ? going + 1 : 0;
+    if (connection._partial) coming++;
+    silent++;
+    if (flushing) going++;
     const late = ++age == HELLO_LATE && !peer ? "1: hello"
       : coming >= MESSAGE_LATE ? "0: message"
       : going >= MESSAGE_LATE ? "11: sending"
@@ -1007,6 +1014,7 @@ function createSession(socket, {
 
   const start = async (kind, metadata, { signal } = {}) => {
     const out = open(kind, metadata);
+    out._signal = signal;
     out._over = watch(signal, (e) => out.giveUp(e));
     step();
     try {
@@ -1022,8 +1030,11 @@ function createSession(socket, {
   const ops = { _kick: kick, _open: open, _write: write, _end: end, _take: take, _ask: ask, _leave: leave }; // for streams
   give(HELLO, 0, toMetadata(metadata), MAGIC, 1, maxItem, maxStreams, prefetch, startBytes);
 
-  const connection = (socket.send ? overWebSocket : overBytes)(socket, receive, gone, limit);
-  if (socket.readyState === 0) socket.addEventListener("open", started);
+  const connection = (socket.send ? overWebSocket : overBytes)(socket, receive, gone, limit, () => {
+    silent = 0; // a message that takes long to come is a sign of life
+  });
+  if (socket.readyState > 1) gone(); // and it will not say so again
+  else if (socket.readyState == 0) socket.addEventListener("open", started);
   else started();
 
   return {
@@ -1102,6 +1113,7 @@ export const forward = (from, to) => {
           if (!item && (from._queue.length || from._said)) {
             const [{ value, done }] = session._take(from);
             item = value;
+            if (done && from._closing[0]) throw new OmniError(...from._closing); // cancelled here
             if (done) resolve(to.end());
           }
         } while (item && to._session._write(to, item) && !(item = undefined));
@@ -1124,16 +1136,16 @@ const mapped = (stream, encode, decode) => {
 };
 
 /** Items as JSON values. */
-export const json = (stream) => mapped(stream, (v) => [JSON.stringify(v)], (item) => JSON.parse(plain.decode(item)));
+export const json = (stream) => mapped(stream, (v) => [JSON.stringify(v)], (item) => JSON.parse(toText(item)));
 
 /** Items as text. */
-export const text = (stream) => mapped(stream, (v) => [v], (item) => plain.decode(item));
+export const text = (stream) => mapped(stream, undefined, toText);
 
 /** Bytes of any length, cut into items of at most `size`. */
 export const bytes = (stream, size = 32768) => mapped(stream, function* (value) {
   const all = toBytes(value);
   for (let at = 0; at < all.length; at += size) yield all.subarray(at, at + size);
-}, (item) => item);
+});
 
 /** All that a stream still brings, joined. */
 export const collect = async (stream) => {

@@ -31,7 +31,7 @@ async function echo(connection) {
 /** A server that is about to listen. */
 async function serve({ protocol, hostname: host, port }) {
   if (protocol == "tcp:") {
-    const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => echo(Duplex.toWeb(socket)));
+    const server = net.createServer({ noDelay: true }, (socket) => echo(Duplex.toWeb(socket)));
     return server.listen({ host, port: Number(port) });
   }
   const { WebSocketServer } = await import("ws");

@@ -1,9 +1,12 @@
 // Against the real thing: `omni echo` as the peer, and examples/echo.mjs as the peer of `omni pipe`.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import net from "node:net";
 import { test } from "node:test";
 import { bytes, collect, json, OmniError, text } from "omnistreams";
 import { dial } from "./dial.js";
+import { encode, hello } from "./peer.js";
 import { omni, skip } from "./omni.js";
 import { echo, start } from "./tools.js";
 
@@ -147,7 +150,7 @@ for (const [name, transport, command, args] of echoes) {
       const call = await session.call(undefined, { signal: stop.signal });
       const reading = call.answer.read();
       stop.abort();
-      assert.deepEqual(await reading, { value: undefined, done: true });
+      await assert.rejects(reading, { name: "AbortError" });
       await assert.rejects(call.done, { code: 1 });
       await assert.rejects(session.call(undefined, { signal: AbortSignal.abort() }), { name: "AbortError" });
     });
@@ -190,3 +193,33 @@ for (const transport of ["ws://127.0.0.1:0/", "tcp://127.0.0.1:0"]) {
     assert.equal(await exit, 0);
   });
 }
+
+/** HELLO as it goes over TCP. */
+function greeting() {
+  const message = Buffer.from(encode([hello()], 4));
+  message.writeUInt32BE(message.length - 4);
+  return message;
+}
+
+test("a peer that ends its socket after HELLO is gone within a second", { timeout: 20_000 }, async () => {
+  const server = net.createServer((socket) => socket.resume().end(greeting())).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const session = await dial(`tcp://127.0.0.1:${server.address().port}`);
+  await session.ready;
+  const ready = performance.now();
+  await assert.rejects(session.closed, OmniError);
+  assert.ok(performance.now() - ready < 1000);
+  server.close();
+});
+
+test("echo.mjs closes within a second when its peer has ended", { timeout: 20_000 }, async () => {
+  const { child, url } = await start(process.execPath, [echo, "tcp://127.0.0.1:0"], { stderr: "ignore" });
+  const socket = net.connect({ port: Number(new URL(url).port), host: "127.0.0.1", allowHalfOpen: true });
+  socket.write(greeting());
+  await once(socket, "data"); // its HELLO
+  const ended = performance.now();
+  socket.end();
+  await once(socket, "end");
+  assert.ok(performance.now() - ended < 1000);
+  child.kill("SIGTERM");
+});

@@ -200,6 +200,15 @@ test("a WebSocket that is closed already is a session that is lost", async () =>
   await assert.rejects(session.call(), { lost: true });
 });
 
+test("a WebSocket that was closed before the session began is noticed at once, though it says nothing", async () => {
+  const socket = new Socket();
+  socket.end();
+  socket.send = () => {}; // a real one drops what comes too late
+  const session = new Session(socket);
+  await Promise.race([assert.rejects(session.closed, { reason: "connection lost" }), settle(20).then(() => assert.fail("not noticed"))]);
+  await assert.rejects(session.ready, OmniError);
+});
+
 test("the memory of an item may be used again once it is written", async () => {
   const { socket, session } = await started();
   const out = await session.open(), item = new Uint8Array([1, 2, 3]);
@@ -244,6 +253,72 @@ test("forward: asks for what is asked, within bounds, and passes on how either e
   assert.deepEqual(from.take().filter((f) => f.type == CLOSE).map((f) => [f.stream, f.code, f.reason]), [[1, 0, ""], [2, 301, "enough"]]);
   from.end();
   to.end();
+});
+
+test("forward: a stream that was cancelled on the way is no clean end", async () => {
+  const { socket, session } = await started();
+  socket.comeFrames(open(1), data(1));
+  const from = await session.accept(), to = await session.open();
+  const passed = forward(from, to);
+  await settle();
+  from.cancel(new OmniError(300, "stop"));
+  await settle();
+  socket.comeFrames({ type: FAIL, stream: 1, code: 300, reason: "" });
+  await assert.rejects(passed, { code: 300, reason: "stop", remote: false });
+  await settle();
+  const there = socket.take().filter((f) => [DATA, END, FAIL].includes(f.type)).map((f) => [f.type, f.stream, f.code, f.reason]);
+  assert.deepEqual(there, [[DATA, 1, undefined, undefined], [FAIL, 1, 300, "stop"]]);
+  socket.end();
+});
+
+test("an aborted signal is no clean end of the answer", async () => {
+  const { socket, session } = await started();
+  const stop = new AbortController(), why = new Error("not needed");
+  const calls = await Promise.all([1, 2, 3].map(() => session.call("", { signal: stop.signal })));
+  await settle();
+  for (const answers of [1, 2, 3]) socket.comeFrames({ type: 1, stream: answers, kind: 2, answers, metadata: none }, data(answers));
+  socket.comeFrames({ type: END, stream: 3 });
+  const pieces = calls.map((call) => call.answer);
+  const all = [collect(pieces[0]), new Response(pieces[1].readable).bytes?.() ?? collect(pieces[1].readable)];
+  assert.deepEqual(await pieces[2].read(), { value: one, done: false });
+  assert.deepEqual(await pieces[2].read(), { value: undefined, done: true });
+  await settle();
+  stop.abort(why);
+  for (const bytes of all) await assert.rejects(bytes, why);
+  await assert.rejects(pieces[0].read(), why);
+  assert.deepEqual(await pieces[2].read(), { value: undefined, done: true }); // it had come to its end
+  for (const call of calls) await assert.rejects(call.done, { code: 6 });
+  socket.end();
+});
+
+test("an abort is never a clean end, and breaks nothing else, whatever its code and reason", async () => {
+  const { socket, session } = await started();
+  const errors = [new OmniError(-1, "x"), new OmniError(), new OmniError(NaN, 7), new OmniError("300", null), new OmniError(301, {})];
+  for (const e of errors) (await session.open()).abort(e);
+  await settle();
+  const words = socket.take().filter((f) => f.type != 1).map((f) => [f.type, f.code, f.reason]);
+  assert.deepEqual(words, [
+    [FAIL, 2 ** 32 - 1, "x"], [FAIL, 0, ""], [FAIL, 0, "7"], [FAIL, 300, "null"], [FAIL, 301, "[object Object]"],
+  ]);
+  assert.deepEqual(errors.map((e) => e.code), [2 ** 32 - 1, 0, 0, 300, 301]);
+  socket.end();
+});
+
+test("options that cannot work are told at once", () => {
+  for (const wrong of [{ keepAlive: 0 }, { keepAlive: NaN }, { maxItem: 2 ** 24 + 1 }, { maxItem: 10, window: 9 }, { prefetch: 65537 }, { maxStreams: -1 }]) {
+    assert.throws(() => new Session(new Socket(), wrong), RangeError);
+  }
+});
+
+test("opens that wait for a slot cost the others next to nothing", { timeout: 120_000 }, async () => {
+  const { socket, session } = await started({ streams: 1 });
+  const begin = performance.now(), first = await session.open();
+  const waiting = Array.from({ length: 100_000 }, () => session.open());
+  for (let i = 0; i < 20_000; i++) socket.comeFrames({ type: 5, stream: 1, items: 16 + i, bytes: 65536 });
+  first.abort();
+  socket.end();
+  for (const end of await Promise.allSettled(waiting)) assert.ok(end.reason.lost);
+  assert.ok(performance.now() - begin < 15_000); // a minute if each is looked at for each frame
 });
 
 test("nothing is left behind at a signal", async () => {

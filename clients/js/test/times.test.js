@@ -155,6 +155,32 @@ test("bytes: a message that takes long to come is a sign of life", async (t) => 
   await seconds(t, 3);
 });
 
+test("bytes: a peer that dies inside a message is given up as soon as one that dies between messages", async (t) => {
+  mockTimers(t);
+  const { session, writer, reader } = overBytes({ keepAlive: 2 });
+  await settle();
+  await writer.write(framed(hello()));
+  await writer.write(new Uint8Array([0, 0, 1, 0, 2]));
+  await seconds(t, 6);
+  let last;
+  for (let r; !last && !(r = await reader.read()).done;) last = [...decode(r.value.subarray(4), 16)].find((f) => f.type == FAIL);
+  assert.deepEqual([last.code, last.reason], [7, "rule 11: keepalive timed out"]);
+  await seconds(t, 3);
+  await assert.rejects(session.closed, { code: 7 });
+});
+
+test("bytes: a PONG that nobody asked for proves nothing there either", async (t) => {
+  mockTimers(t);
+  const { session, writer } = overBytes({ keepAlive: 2 });
+  await settle();
+  await writer.write(framed(hello()));
+  for (let i = 0; i < 8; i++) {
+    await writer.write(framed({ type: PONG, stream: 0, payload: new Uint8Array(8).fill(9) })).catch(() => {});
+    await seconds(t, 1);
+  }
+  await assert.rejects(session.closed, { code: 7, reason: "rule 11: keepalive timed out" });
+});
+
 test("a connection that takes nothing for thirty seconds is given up, a slow one is not", async (t) => {
   mockTimers(t);
   const socket = new Socket();
