@@ -22,9 +22,9 @@ const (
 // exitCodes is the part of the help that says what they mean.
 const exitCodes = `Exit codes:
   0    all is well
-  1    something failed: a file, the connection, the other side
+  1    something failed: a file, the connection, the other side, a case of conform
   2    the command was called wrongly; nothing was done
-  3    all that was sent arrived, but something was skipped or refused
+  3    send, recv: all that was sent arrived, but something was skipped or refused
   130  interrupted by SIGINT or SIGTERM before it was done`
 
 // usageError says that the command was called wrongly.
