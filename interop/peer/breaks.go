@@ -312,16 +312,21 @@ func (d *drive) churnFail(ctx context.Context, items uint64) error {
 	return broken(err, 306, because)
 }
 
+// underWay begins to read a pattern: one item was taken.
+func (d *drive) underWay(ctx context.Context, p pattern) (*call, *counter, error) {
+	asked, err := ask(ctx, d.Session, about{Name: "source", pattern: p})
+	if err != nil {
+		return nil, nil, err
+	}
+	c := p.counter()
+	return asked, c, c.read(ctx, asked.In, 1)
+}
+
 // shutdown: a stream that lives when it begins comes to its end, a new one is
 // not opened any more, and both sides say goodbye.
 func (d *drive) shutdown(ctx context.Context) error {
-	a := about{Name: "source", pattern: pattern{Seed: 600, Bytes: 1_000_000}}
-	call, err := ask(ctx, d.Session, a)
+	call, c, err := d.underWay(ctx, pattern{Seed: 600, Bytes: 1_000_000})
 	if err != nil {
-		return err
-	}
-	c := a.counter()
-	if err := c.read(ctx, call.In, 1); err != nil {
 		return err
 	}
 	over := make(chan error, 1)
@@ -348,13 +353,8 @@ func (d *drive) noMore(ctx context.Context) error {
 
 // leave: the same when the server begins it.
 func (d *drive) leave(ctx context.Context) error {
-	a := about{Name: "source", pattern: pattern{Seed: 601, Bytes: 1_000_000}}
-	call, err := ask(ctx, d.Session, a)
+	call, c, err := d.underWay(ctx, pattern{Seed: 601, Bytes: 1_000_000})
 	if err != nil {
-		return err
-	}
-	c := a.counter()
-	if err := c.read(ctx, call.In, 1); err != nil {
 		return err
 	}
 	l, err := ask(ctx, d.Session, about{Name: "leave"})
@@ -378,12 +378,8 @@ func (d *drive) leave(ctx context.Context) error {
 
 // abrupt: of a session that is broken off the server tells otherwise.
 func (d *drive) abrupt(ctx context.Context) error {
-	call, err := ask(ctx, d.Session, about{Name: "source", pattern: endless})
+	call, c, err := d.underWay(ctx, endless)
 	if err != nil {
-		return err
-	}
-	c := endless.counter()
-	if err := c.read(ctx, call.In, 1); err != nil {
 		return err
 	}
 	if err := d.Close(); err != nil {
